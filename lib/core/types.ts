@@ -1,0 +1,96 @@
+import type { DataFrame } from "polars";
+
+/** The next offset to read, by partition: `{"0": 17, "1": 4}`. */
+export type Offsets = Readonly<Record<string, number>>;
+
+/**
+ * Raw messages of one partition in offset order. Message `i` has the value
+ * `bytes.subarray(starts[i], ends[i])`, so a batch travels as one buffer and not as an object a row.
+ */
+export interface Messages {
+  readonly partition: string;
+  /** Shape [n], strictly increasing; gaps are allowed (compaction, control records). */
+  readonly offsets: Float64Array;
+  readonly bytes: Uint8Array;
+  /** Shape [n]. */
+  readonly starts: Uint32Array;
+  /** Shape [n], exclusive. */
+  readonly ends: Uint32Array;
+  /** Shape [n], 1 where the value is null (a Kafka tombstone); absent if there is none. */
+  readonly tombstones?: Uint8Array;
+}
+
+/** What a query reads: a replayable, partitioned log. The engine owns the offsets. */
+export interface Source {
+  /** Names the source's offsets in the checkpoint. */
+  readonly topic: string;
+  /** What progress shows, such as `Kafka[transactions]`; never a secret. */
+  readonly description: string;
+  /** The first offset of each partition that can still be read. */
+  earliestOffsets(): Promise<Offsets>;
+  /** The offset after the last message of each partition. */
+  latestOffsets(): Promise<Offsets>;
+  /** For each partition the first offset at or after `timestampMs` of message time, if the source keeps one. */
+  offsetsForTime?(timestampMs: number): Promise<Offsets>;
+  /**
+   * Returns the messages with offsets in `[start, end)` of each partition of `end`, partitions in
+   * ascending order. The same range always gives the same messages. Both name the same partitions.
+   */
+  getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]>;
+  close(): Promise<void>;
+}
+
+export type OutputMode = "append" | "update" | "complete";
+
+/** What a query writes to. */
+export interface Sink {
+  readonly description: string;
+  /** The output modes it can take; all if absent. */
+  readonly outputModes?: readonly OutputMode[];
+  /** Prepares the sink for a query, and throws if it holds the output of another. */
+  open?(queryId: string): Promise<void>;
+  /** Adds the rows of a batch. A second call with the same id, after a crash, replaces the first. */
+  addBatch(batchId: number, rows: DataFrame): Promise<void>;
+  close?(): Promise<void>;
+}
+
+/** Types of a message's fields, as Spark names them; a timestamp is held in epoch milliseconds. */
+export type FieldType = "timestamp" | "double" | "integer" | "string";
+
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+export type Schema = readonly Field[];
+
+/** A column of timestamps (epoch ms), doubles or integers; shape [n]. */
+export interface NumberColumn {
+  readonly values: Float64Array;
+  /** 1 where the value is null; what `values` holds there is not meant to be read. */
+  readonly nulls: Uint8Array;
+  readonly nullCount: number;
+}
+
+/** A column of strings; shape [n]. */
+export interface StringColumn {
+  readonly values: readonly (string | null)[];
+  readonly nullCount: number;
+}
+
+/** Why a row, or one field of it, could not be read. */
+export interface Problem {
+  /** Index of the row in its batch. */
+  readonly row: number;
+  /** The field that became null; absent if no field could be read. */
+  readonly field?: string;
+  /** In words, without the row's own text: `not JSON`, `expected a timestamp`, `no value`. */
+  readonly reason: string;
+}
+
+/** Messages read against a schema: columns in place of rows. */
+export interface ParsedBatch {
+  readonly length: number;
+  readonly columns: Readonly<Record<string, NumberColumn | StringColumn>>;
+  readonly problems: readonly Problem[];
+}
