@@ -1,0 +1,215 @@
+import { join } from "node:path";
+import type { Group, Key, State } from "../core/aggregate.ts";
+import { groupId } from "../core/aggregate.ts";
+import type { CommitEntry, Cursor, Logged, OffsetEntry } from "../core/plan.ts";
+import { resume } from "../core/plan.ts";
+import type { RowAccounting } from "../core/progress.ts";
+import type { Offsets } from "../core/types.ts";
+import { readFile, removeTemporaryFiles, writeFile } from "../files.ts";
+import { damaged, openLines, sealLines } from "./lines.ts";
+import { Lock } from "./lock.ts";
+
+/** What a restart may not change: source, schema, window, keys, aggregates, kind of output mode. */
+export type QueryIdentity = Readonly<Record<string, string>>;
+
+/** The state after a batch, and what became of all rows so far. */
+export interface StateEntry {
+  readonly state: State;
+  readonly total: Omit<RowAccounting["total"], "open">;
+}
+
+/**
+ * The folder that a query restarts from, in Spark's layout:
+ *
+ * ```text
+ * metadata      {"id":…} and what may not change
+ * sources/0/0   where the first batch begins
+ * offsets/N     written before batch N is read
+ * state/N       written after the sink took batch N
+ * commits/N     written last: batch N is done
+ * ```
+ */
+export class Checkpoint {
+  readonly dir: string;
+  /** Identifies the query over all its restarts. */
+  readonly id: string;
+  readonly #topic: string;
+  readonly #lock: Lock;
+
+  private constructor(dir: string, id: string, topic: string, lock: Lock) {
+    this.dir = dir;
+    this.id = id;
+    this.#topic = topic;
+    this.#lock = lock;
+  }
+
+  /**
+   * Opens a checkpoint, or makes one. Throws if another query runs on it, if it belongs to a query
+   * that differs, or if a file in it is damaged.
+   */
+  static async open(dir: string, identity: QueryIdentity, topic: string): Promise<Checkpoint> {
+    for (const folder of ["offsets", "state", "commits", join("sources", "0")]) {
+      await Deno.mkdir(join(dir, folder), { recursive: true });
+    }
+    const lock = await Lock.take(join(dir, "lock"));
+    try {
+      if (lock.staleOwner !== undefined) {
+        console.warn(`Took over "${dir}" from process ${lock.staleOwner}, which ended abruptly`);
+      }
+      for (const folder of ["", "offsets", "state", "commits"]) {
+        await removeTemporaryFiles(join(dir, folder));
+      }
+      const path = join(dir, "metadata");
+      const text = await readFile(path);
+      if (text !== undefined) return new Checkpoint(dir, idOf(path, text, identity), topic, lock);
+      if ((await batchIds(join(dir, "offsets"))).length > 0) throw damaged(path, "it is missing");
+      const id = crypto.randomUUID();
+      await writeFile(path, JSON.stringify({ id, query: identity }));
+      return new Checkpoint(dir, id, topic, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Reads where the query goes on, from the two logs. */
+  async cursor(): Promise<Cursor> {
+    const planned = await batchIds(this.#path("offsets"));
+    const committed = await batchIds(this.#path("commits"));
+    const offsets = (batchId: number | undefined) => this.#logged("offsets", batchId, offsetEntry);
+    const lastCommit = await this.#logged("commits", committed.at(-1), commitEntry);
+    return resume({
+      previousOffsets: await offsets(planned.at(-2)),
+      lastOffsets: await offsets(planned.at(-1)),
+      lastCommit,
+    });
+  }
+
+  /** Where the first batch begins; kept so that a restart before the first commit begins there too. */
+  async initialOffsets(find: () => Promise<Offsets>): Promise<Offsets> {
+    const path = this.#path("sources", "0", "0");
+    const text = await readFile(path);
+    if (text !== undefined) return sourceOffsets(path, openLines(path, text)[1]);
+    const offsets = await find();
+    await writeFile(path, sealLines({}, { [this.#topic]: offsets }));
+    return offsets;
+  }
+
+  writeOffsets(batchId: number, { end, ...metadata }: OffsetEntry): Promise<void> {
+    const text = sealLines(metadata, { [this.#topic]: end });
+    return writeFile(this.#path("offsets", String(batchId)), text);
+  }
+
+  writeCommit(batchId: number, entry: CommitEntry): Promise<void> {
+    return writeFile(this.#path("commits", String(batchId)), sealLines(entry));
+  }
+
+  /** Returns the state after a batch; that before the first batch, -1, is empty. */
+  async readState(batchId: number): Promise<StateEntry> {
+    if (batchId < 0) {
+      return { state: new Map(), total: { read: 0, counted: 0, late: 0, rejected: 0 } };
+    }
+    const path = this.#path("state", String(batchId));
+    const text = await readFile(path);
+    if (text === undefined) throw damaged(path, "it is missing");
+    const [header, ...groups] = openLines(path, text);
+    const state = new Map(groups.map((line) => [groupId(groupOf(line)), groupOf(line)]));
+    return { state, total: header!.total as StateEntry["total"] };
+  }
+
+  writeState(batchId: number, { state, total }: StateEntry): Promise<void> {
+    const lines = [...state.values()].map(lineOf);
+    return writeFile(this.#path("state", String(batchId)), sealLines({ total }, ...lines));
+  }
+
+  /** Removes the files of batches before `oldest`. */
+  async purge(oldest: number): Promise<void> {
+    for (const folder of ["offsets", "state", "commits"]) {
+      for (const batchId of await batchIds(this.#path(folder))) {
+        if (batchId < oldest) await Deno.remove(this.#path(folder, String(batchId)));
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#lock.release();
+  }
+
+  #path(...parts: readonly string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  async #logged<Entry>(
+    folder: string,
+    batchId: number | undefined,
+    read: (path: string, lines: Record<string, unknown>[]) => Entry,
+  ): Promise<Logged<Entry> | undefined> {
+    if (batchId === undefined) return undefined;
+    const path = this.#path(folder, String(batchId));
+    return { batchId, entry: read(path, openLines(path, await Deno.readTextFile(path))) };
+  }
+}
+
+/** Returns the batch ids in a log folder in order. Throws if there is a gap or a foreign file. */
+export async function batchIds(folder: string): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.startsWith(".")) continue;
+    if (!/^(0|[1-9]\d*)$/.test(name)) throw damaged(join(folder, name), "it is no batch id");
+    ids.push(Number(name));
+  }
+  ids.sort((a, b) => a - b);
+  const gap = ids.findIndex((id, i) => i > 0 && id !== ids[i - 1]! + 1);
+  if (gap > 0) throw damaged(join(folder, String(ids[gap]! - 1)), "it is missing");
+  return ids;
+}
+
+function idOf(path: string, text: string, identity: QueryIdentity): string {
+  let metadata: { id?: string; query?: QueryIdentity };
+  try {
+    metadata = JSON.parse(text);
+  } catch {
+    throw damaged(path, "it is not JSON");
+  }
+  const { id, query = {} } = metadata;
+  if (typeof id !== "string") throw damaged(path, "it names no query");
+  const changed = Object.keys({ ...query, ...identity }).filter((k) => query[k] !== identity[k]);
+  if (changed.length > 0) {
+    const list = changed.map((key) => `${key} was ${query[key]} and is now ${identity[key]}`);
+    throw new TypeError(
+      `Cannot restart from "${path}": ${list.join("; ")}. ` +
+        `Undo the change, or start over with a new checkpoint`,
+    );
+  }
+  return id;
+}
+
+function offsetEntry(path: string, [metadata, source]: Record<string, unknown>[]): OffsetEntry {
+  const { batchWatermarkMs, batchTimestampMs, conf } = metadata as unknown as OffsetEntry;
+  return { end: sourceOffsets(path, source), batchWatermarkMs, batchTimestampMs, conf };
+}
+
+function commitEntry(_path: string, [entry]: Record<string, unknown>[]): CommitEntry {
+  return entry as unknown as CommitEntry;
+}
+
+function sourceOffsets(path: string, line: Record<string, unknown> | undefined): Offsets {
+  const [offsets] = Object.values(line ?? {});
+  if (offsets === undefined) throw damaged(path, "it holds no offsets");
+  return offsets as Offsets;
+}
+
+/** JSON has no NaN and no infinities, so they are written as text. */
+function lineOf({ start, keys, rows, slots }: Group): object {
+  return { start, keys, rows, slots: slots.map((v) => Number.isFinite(v ?? 0) ? v : String(v)) };
+}
+
+function groupOf(line: Record<string, unknown>): Group {
+  const slots = (line.slots as (number | string | null)[]).map((v) => v === null ? v : Number(v));
+  return {
+    start: line.start as number,
+    keys: line.keys as Key[],
+    rows: line.rows as number,
+    slots,
+  };
+}

@@ -1,0 +1,48 @@
+const PLACEHOLDER = "00000000";
+const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
+
+/**
+ * Returns a log file in Spark's form, `v1` and then JSON lines, with a checksum of the whole in its
+ * first object, where Spark passes over it.
+ */
+export function sealLines(first: object, ...rest: readonly object[]): string {
+  const lines = [{ ...first, checksum: PLACEHOLDER }, ...rest].map((line) => JSON.stringify(line));
+  const text = ["v1", ...lines].join("\n");
+  return text.replace(`"checksum":"${PLACEHOLDER}"`, `"checksum":"${checksumOf(text)}"`);
+}
+
+/**
+ * Reads the JSON lines of a sealed file.
+ *
+ * Throws a `SyntaxError` that names the file if it is torn, changed, or of another version.
+ */
+export function openLines(path: string, text: string): Record<string, unknown>[] {
+  const [version, ...lines] = text.split("\n");
+  if (version !== "v1" && /^v\d+$/.test(version!)) {
+    throw new SyntaxError(
+      `Cannot read "${path}": it has version ${version} and this program reads v1. ` +
+        `Use the newer program that wrote it`,
+    );
+  }
+  const [, checksum] = CHECKSUM.exec(lines[0] ?? "") ?? [];
+  const blank = text.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`);
+  if (version !== "v1" || checksum === undefined || checksumOf(blank) !== checksum) {
+    throw damaged(path, "its checksum does not match");
+  }
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** Returns the error for a file that is not what was written. */
+export function damaged(path: string, why: string): SyntaxError {
+  return new SyntaxError(
+    `Cannot read "${path}": ${why}, so it is torn or was changed. ` +
+      `Restore it from a copy, or start over with a new checkpoint`,
+  );
+}
+
+/** FNV-1a over the UTF-16 units: it shows damage, it does not resist an attacker. */
+function checksumOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,118 @@
+import pl, { type DataFrame, type DataType, type Expr, type Series } from "polars";
+import type { Group, Key } from "./aggregate.ts";
+import type { Aggregate } from "./functions.ts";
+import type { NumberColumn, ParsedBatch, Schema, StringColumn } from "./types.ts";
+import { lastWindowStart, type WindowSpec, windowsPerRow } from "./window.ts";
+
+/** What a windowed aggregation groups by and computes. */
+export interface Grouping {
+  readonly window: WindowSpec;
+  /** Columns grouped by beside the window. */
+  readonly keys: readonly string[];
+  readonly aggregates: Readonly<Record<string, Aggregate>>;
+}
+
+/** Returns the columns of a batch as a DataFrame with the schema's names and order. */
+export function frameOf({ columns }: ParsedBatch, schema: Schema): DataFrame {
+  return pl.DataFrame(schema.map(({ name, type }) => {
+    const column = columns[name]!;
+    if (type === "string") return pl.Series(name, [...(column as StringColumn).values], pl.Utf8);
+    if (type === "double") return numberSeries(name, column as NumberColumn);
+    const numbers = numberSeries(name, column as NumberColumn);
+    return type === "integer" ? numbers.cast(pl.Int32) : asTimestamps(numbers);
+  }));
+}
+
+/** Turns a column of epoch milliseconds into timestamps in UTC. */
+export function asTimestamps(series: Series): Series {
+  return series.cast(pl.Int64).cast(pl.Datetime("ms", "UTC"));
+}
+
+/** Returns a series of doubles in which some may be null. */
+export function doubles(name: string, values: readonly (number | null)[]): Series {
+  return pl.Series(name, values as number[], pl.Float64);
+}
+
+const WINDOW = "#window";
+const ROWS = "#rows";
+
+/**
+ * Aggregates the rows of a batch by window and key, each row in every window that contains it.
+ * `eventTimes` is aligned with `frame` and holds epoch ms, NaN for a row without one.
+ */
+export function partialGroups(
+  frame: DataFrame,
+  eventTimes: Float64Array,
+  { window, keys, aggregates }: Grouping,
+): Group[] {
+  const slots = Object.values(aggregates).flatMap(({ slots }) => slots);
+  const exprs = slots.map(({ expr }, i) => expr.alias(`#${i}`));
+  const groups: Group[] = [];
+  for (let k = 0; k < windowsPerRow(window); k++) {
+    const starts = eventTimes.map((time) => {
+      const start = lastWindowStart(time, window) - k * window.slide;
+      return time < start + window.size ? start : NaN;
+    });
+    const inWindow = frame.withColumn(pl.Series(WINDOW, starts, pl.Float64));
+    const rows = (starts.some(Number.isNaN) ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
+      .groupBy(WINDOW, ...keys).agg(pl.len().alias(ROWS), ...exprs);
+    for (const row of rows.toRecords()) {
+      groups.push({
+        start: Number(row[WINDOW]),
+        keys: keys.map((key) => plainKey(row[key])),
+        rows: Number(row[ROWS]),
+        slots: exprs.map((_, i) => row[`#${i}`] === null ? null : Number(row[`#${i}`])),
+      });
+    }
+  }
+  return groups;
+}
+
+/** Returns the type of each output column, found by aggregating no rows: keys, then aggregates. */
+export function outputTypes(
+  frame: DataFrame,
+  { keys, aggregates }: Grouping,
+): Map<string, DataType> {
+  const types = new Map(keys.map((key) => [key, frame.getColumn(key).dtype]));
+  const first = (name: string): Expr => aggregates[name]!.slots[0]!.expr.alias(name);
+  const names = Object.keys(aggregates);
+  const row = frame.limit(0).select(...names.map(first));
+  for (const name of names) {
+    const dtype = row.getColumn(name).dtype;
+    const fixed = aggregates[name]!.type ?? (/Int/.test(String(dtype)) ? "integer" : "double");
+    types.set(name, fixed === "integer" ? pl.Int64 : pl.Float64);
+  }
+  return types;
+}
+
+/** Returns groups as rows: window_start, window_end, the keys, the aggregates. */
+export function rowsOf(
+  groups: readonly Group[],
+  { window, keys, aggregates }: Grouping,
+  types: ReadonlyMap<string, DataType>,
+): DataFrame {
+  const times = (name: string, shift: number) =>
+    asTimestamps(pl.Series(name, groups.map(({ start }) => start + shift), pl.Float64));
+  let slot = 0;
+  return pl.DataFrame([
+    times("window_start", 0),
+    times("window_end", window.size),
+    ...keys.map((key, i) => pl.Series(key, groups.map(({ keys }) => keys[i]), types.get(key)!)),
+    ...Object.entries(aggregates).map(([name, { slots, finish }]) => {
+      const from = slot;
+      slot += slots.length;
+      const values = groups.map(({ slots }) => finish(slots.slice(from, slot)));
+      return doubles(name, values).cast(types.get(name)!);
+    }),
+  ]);
+}
+
+function numberSeries(name: string, { values, nulls, nullCount }: NumberColumn): Series {
+  return nullCount === 0
+    ? pl.Series(name, values, pl.Float64)
+    : doubles(name, Array.from(values, (value, i) => nulls[i] === 1 ? null : value));
+}
+
+function plainKey(value: unknown): Key {
+  return typeof value === "bigint" ? Number(value) : value as Key;
+}

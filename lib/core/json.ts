@@ -1,0 +1,197 @@
+import {
+  type Cursor,
+  namedDoubles,
+  readName,
+  readToken,
+  skipBlanks,
+  skipBytes,
+  skipSeparator,
+  skipValue,
+  stringAt,
+  textAt,
+  type Token,
+} from "./json_tokens.ts";
+import { parseTimestamp, readUtcTimestamp } from "./timestamp.ts";
+import type {
+  Field,
+  FieldType,
+  Messages,
+  NumberColumn,
+  ParsedBatch,
+  Problem,
+  Schema,
+  StringColumn,
+} from "./types.ts";
+
+/** A field and the column under construction; of `numbers` and `strings` only one is in use. */
+interface Target {
+  readonly field: Field;
+  /** The name as most writers spell it in JSON, with its quotes. */
+  readonly key: Uint8Array;
+  readonly numbers: Float64Array;
+  readonly strings: (string | null)[];
+  readonly nulls: Uint8Array;
+  /** What came after this field last time, also from one message to the next: a guess. */
+  next: Target | undefined;
+}
+
+interface Batch {
+  readonly targets: readonly Target[];
+  /** Fields of the current row that held something else than the schema says. */
+  readonly lost: Set<Target>;
+  row: number;
+  /** The last field read. */
+  last: Target | undefined;
+}
+
+const expectations: Readonly<Record<FieldType, string>> = {
+  timestamp: "expected a timestamp",
+  double: "expected a double",
+  integer: "expected an integer",
+  string: "expected a string",
+};
+
+/**
+ * Reads messages as Spark 3.5's `from_json(CAST(value AS STRING), schema)` does, in the order given.
+ * A message that is no JSON object loses all its fields; a field of another type becomes null, or
+ * keeps what an earlier field of the same name had. Both are problems; a field that is absent or
+ * null is none. Names that the schema lacks and text behind the object are skipped. Timestamps are
+ * strings (see `parseTimestamp`) or whole seconds; a field of strings takes other values as the text
+ * they have in the message.
+ */
+export function parseMessages(messages: readonly Messages[], schema: Schema): ParsedBatch {
+  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
+  const targets = schema.map((field) => newTarget(field, length));
+  const batch: Batch = { targets, lost: new Set(), row: 0, last: targets.at(-1) };
+  targets.forEach((target, i) => target.next = targets[(i + 1) % targets.length]);
+  const problems: Problem[] = [];
+  for (const { bytes, starts, ends, tombstones } of messages) {
+    const c: Cursor = { bytes, pos: 0, end: 0, start: 0, value: 0, escaped: false };
+    for (let i = 0; i < starts.length; i++, batch.row++) {
+      c.pos = starts[i]!;
+      c.end = ends[i]!;
+      const reason = tombstones?.[i] === 1 ? "no value" : readRecord(c, batch);
+      if (reason !== null || batch.lost.size > 0) problems.push(...settleRow(batch, reason));
+    }
+  }
+  return {
+    length,
+    columns: Object.fromEntries(targets.map((target) => [target.field.name, newColumn(target)])),
+    problems,
+  };
+}
+
+function newTarget(field: Field, length: number): Target {
+  return {
+    field,
+    key: new TextEncoder().encode(JSON.stringify(field.name)),
+    numbers: new Float64Array(field.type === "string" ? 0 : length),
+    strings: field.type === "string" ? new Array(length).fill(null) : [],
+    nulls: new Uint8Array(length).fill(1),
+    next: undefined,
+  };
+}
+
+function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {
+  const nullCount = nulls.reduce((sum, isNull) => sum + isNull, 0);
+  if (field.type !== "string") return { values: numbers, nulls, nullCount };
+  return { values: strings.map((text, row) => nulls[row] ? null : text), nullCount };
+}
+
+/** Lists the problems of the current row; if there is a `reason`, all its fields become null. */
+function settleRow({ targets, lost, row }: Batch, reason: string | null): Problem[] {
+  const left = [...lost].filter(({ nulls }) => nulls[row] === 1);
+  lost.clear();
+  if (reason === null) {
+    return left.map(({ field: { name, type } }) => ({
+      row,
+      field: name,
+      reason: expectations[type],
+    }));
+  }
+  for (const { nulls } of targets) nulls[row] = 1;
+  return [{ row, reason }];
+}
+
+/** Reads the object at the cursor into the current row, or says why it cannot. */
+function readRecord(c: Cursor, batch: Batch): string | null {
+  if (skipBlanks(c) === -1) return "empty";
+  const token = readToken(c);
+  if (token !== "object") return skipValue(c, token, 0) ? "not a JSON object" : "not JSON";
+  for (let first = true;; first = false) {
+    if (skipBlanks(c) === 125 /* } */) return null;
+    if (!first && !skipSeparator(c, 44 /* , */)) return "not JSON";
+    const target = readTarget(c, batch);
+    if (target === undefined || !skipSeparator(c, 58 /* : */)) return "not JSON";
+    const good = target === null ? skipValue(c, readToken(c), 1) : readField(c, target, batch);
+    if (!good) return "not JSON";
+  }
+}
+
+/** Reads a name and finds its target: null if the schema lacks it, undefined if there is no name. */
+function readTarget(c: Cursor, batch: Batch): Target | null | undefined {
+  const guess = batch.last?.next;
+  if (guess !== undefined && skipBytes(c, guess.key)) return batch.last = guess;
+  let target = batch.targets.find(({ key }) => skipBytes(c, key));
+  if (target === undefined) {
+    if (!readName(c)) return undefined;
+    const plain = !c.escaped && c.bytes[c.start] === 34; /* " */
+    const name = plain ? undefined : stringAt(c);
+    target = batch.targets.find(({ field }) => field.name === name);
+    if (target === undefined) return null;
+  }
+  if (batch.last !== undefined) batch.last.next = target;
+  return batch.last = target;
+}
+
+/** Reads a field's value into the current row; false if the whole record is not JSON. */
+function readField(c: Cursor, target: Target, batch: Batch): boolean {
+  const { field: { type }, numbers, strings, nulls } = target;
+  const { row, lost } = batch;
+  const token = readToken(c);
+  const { start } = c;
+  if (token === "null") {
+    nulls[row] = 1;
+    return true;
+  }
+  // Spark reads on behind the place where the string of a field went wrong.
+  if (token !== "bad string" && !skipValue(c, token, 1)) return false;
+  if (type === "string" && token !== "bad string") {
+    c.start = start;
+    strings[row] = token === "string" ? stringAt(c) : textAt(c);
+    nulls[row] = 0;
+  } else if (convert(c, token, type)) {
+    numbers[row] = c.value;
+    nulls[row] = 0;
+  } else lost.add(target);
+  return true;
+}
+
+/** Turns the token into the value of a field of numbers, and says whether that can be done. */
+function convert(c: Cursor, token: Token, type: FieldType): boolean {
+  if (type === "integer") return token === "integer" && (c.value | 0) === c.value;
+  if (type === "double" && token !== "string") return token === "float" || token === "integer";
+  if (token === "integer") return secondsToMillis(c);
+  if (token !== "string") return false;
+  const value = type === "double" ? namedDoubles.get(stringAt(c)) : readTimestamp(c);
+  if (value === undefined || value === null) return false;
+  c.value = value;
+  return true;
+}
+
+function readTimestamp(c: Cursor): number | null {
+  const millis = readUtcTimestamp(c.bytes, c.start + 1, c.pos - 1);
+  return Number.isNaN(millis) ? parseTimestamp(stringAt(c)) : millis;
+}
+
+/** Turns seconds into milliseconds by way of Spark's int64 microseconds, which may wrap around. */
+function secondsToMillis(c: Cursor): boolean {
+  if (Math.abs(c.value) < 9e12) {
+    c.value *= 1_000;
+    return true;
+  }
+  const seconds = BigInt(textAt(c));
+  const micros = BigInt.asIntN(64, seconds * 1_000_000n);
+  c.value = Number(micros / 1_000n - (micros % 1_000n < 0n ? 1n : 0n)); // floored
+  return BigInt.asIntN(64, seconds) === seconds;
+}

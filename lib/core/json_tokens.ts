@@ -1,0 +1,269 @@
+/** A place in a buffer of JSON text, and what the last call read there. */
+export interface Cursor {
+  readonly bytes: Uint8Array;
+  pos: number;
+  /** Where the text ends, exclusive. */
+  end: number;
+  /** Where the last token starts. */
+  start: number;
+  /** The value of the last number. */
+  value: number;
+  /** Whether the last string holds a backslash. */
+  escaped: boolean;
+}
+
+/**
+ * What `readToken` found. Of an array or object it reads the opening bracket only; after a "bad
+ * string" the cursor stands behind the first wrong character.
+ */
+export type Token =
+  | "bad"
+  | "bad string"
+  | "array"
+  | "object"
+  | "string"
+  | "integer"
+  | "float"
+  | "boolean"
+  | "null";
+
+/** The numbers without digits that Jackson reads, bare or (for a field of doubles) as a string. */
+export const namedDoubles: ReadonlyMap<string, number> = new Map([
+  ["NaN", NaN],
+  ["Infinity", Infinity],
+  ["+Infinity", Infinity],
+  ["+INF", Infinity],
+  ["-Infinity", -Infinity],
+  ["-INF", -Infinity],
+]);
+
+const encoder = new TextEncoder();
+// A byte order mark at the start of a string belongs to the string.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const words: readonly (readonly [Uint8Array, Token, number])[] = [
+  [encoder.encode("null"), "null", 0],
+  [encoder.encode("true"), "boolean", 1],
+  [encoder.encode("false"), "boolean", 0],
+  ...Array.from(namedDoubles, ([word, value]) => [encoder.encode(word), "float", value] as const),
+];
+const escapable = new Set(encoder.encode(`"'/\\bfnrtu`));
+
+// Limits of Jackson, the JSON reader inside Spark.
+const maxDepth = 1_000;
+const maxDigits = 1_000;
+
+/** Moves over blanks and returns the byte there, -1 at the end. */
+export function skipBlanks(c: Cursor): number {
+  const { bytes, end } = c;
+  let pos = c.pos;
+  while (pos < end) {
+    const byte = bytes[pos]!;
+    if (byte > 32 || byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) {
+      c.pos = pos;
+      return byte;
+    }
+    pos++;
+  }
+  c.pos = pos;
+  return -1;
+}
+
+/** Moves over `expected` if it comes next, and says whether it did. */
+export function skipBytes(c: Cursor, expected: Uint8Array): boolean {
+  const { bytes, pos } = c;
+  if (pos + expected.length > c.end) return false;
+  for (let i = 0; i < expected.length; i++) {
+    if (bytes[pos + i] !== expected[i]) return false;
+  }
+  c.pos = pos + expected.length;
+  return true;
+}
+
+/** Reads the scalar at the cursor, or the bracket that opens an array or object. */
+export function readToken(c: Cursor): Token {
+  const byte = c.pos < c.end ? c.bytes[c.pos]! : -1;
+  c.start = c.pos;
+  if (byte === 34 /* " */) return readString(c) ? "string" : "bad string";
+  if (byte - 48 >>> 0 <= 9 || byte === 45 /* - */ && c.bytes[c.pos + 1] !== 73 /* I */) {
+    return readNumber(c);
+  }
+  // Jackson reads a string in single quotes at once, so that an error in it is the whole record's.
+  if (byte === 39 /* ' */) return readString(c) ? "string" : "bad";
+  if (byte === 91 /* [ */ || byte === 123 /* { */) {
+    c.pos++;
+    return byte === 91 ? "array" : "object";
+  }
+  for (const [word, token, value] of words) {
+    if (skipBytes(c, word)) {
+      c.value = value;
+      return token;
+    }
+  }
+  return "bad";
+}
+
+/** Moves over the string whose quote is next, and says whether it is well formed. */
+export function readString(c: Cursor): boolean {
+  const { bytes, end } = c;
+  const quote = bytes[c.pos]!;
+  let pos = c.pos + 1;
+  let good = true;
+  c.start = c.pos;
+  c.escaped = false;
+  while (good && pos < end) {
+    const byte = bytes[pos++]!;
+    if (byte === quote) {
+      c.pos = pos;
+      return true;
+    }
+    if (byte === 92 /* \ */) {
+      c.escaped = true;
+      const escape = pos < end ? bytes[pos++]! : 0;
+      good = escapable.has(escape);
+      for (let i = 0; good && i < 4 && escape === 117 /* u */; i++) {
+        good = pos < end && isHex(bytes[pos++]!);
+      }
+    } else if (byte < 32) good = false;
+  }
+  c.pos = pos;
+  return false;
+}
+
+function isHex(byte: number): boolean {
+  return byte >= 48 && byte <= 57 || (byte | 32) >= 97 && (byte | 32) <= 102;
+}
+
+/** Returns the last string; what is not UTF-8 becomes U+FFFD. */
+export function stringAt(c: Cursor): string {
+  const text = decoder.decode(c.bytes.subarray(c.start + 1, c.pos - 1));
+  return c.escaped ? text.replace(/\\(?:u(....)|(.))/gs, unescape) : text;
+}
+
+function unescape(_: string, hex: string | undefined, letter: string): string {
+  if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
+  const i = "bfnrt".indexOf(letter);
+  return i < 0 ? letter : "\b\f\n\r\t".charAt(i);
+}
+
+/** Returns the text of the last token as it stands. */
+export function textAt(c: Cursor): string {
+  return decoder.decode(c.bytes.subarray(c.start, c.pos));
+}
+
+/**
+ * Moves to the end of the value that starts with `token`, and says whether it is well formed;
+ * `depth` counts the arrays and objects around it.
+ */
+export function skipValue(c: Cursor, token: Token, depth: number): boolean {
+  if (token !== "array" && token !== "object") return token !== "bad" && token !== "bad string";
+  if (depth >= maxDepth) return false;
+  for (let first = true;; first = false) {
+    const byte = skipBlanks(c);
+    if (byte === (token === "array" ? 93 /* ] */ : 125 /* } */)) {
+      c.pos++;
+      return true;
+    }
+    if (!first && !skipSeparator(c, 44 /* , */)) return false;
+    if (token === "object" && !(readName(c) && skipSeparator(c, 58 /* : */))) return false;
+    if (!skipValue(c, readToken(c), depth + 1)) return false;
+  }
+}
+
+/** Moves over `separator` and the blanks around it, and says whether it was there. */
+export function skipSeparator(c: Cursor, separator: number): boolean {
+  if (skipBlanks(c) !== separator) return false;
+  c.pos++;
+  skipBlanks(c);
+  return true;
+}
+
+/** Reads the name of a field, and says whether there is one. */
+export function readName(c: Cursor): boolean {
+  const byte = c.pos < c.end ? c.bytes[c.pos] : -1;
+  return (byte === 34 /* " */ || byte === 39 /* ' */) && readString(c);
+}
+
+/** 10^0 … 10^22, all exact in a double, and each split in two halves of 26 bits. */
+const powers = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+const upperHalves = powers.map(upperHalf);
+
+/** Cuts a double to its upper 26 bits, so that products of halves are exact (Veltkamp). */
+function upperHalf(x: number): number {
+  const scaled = x * 134_217_729;
+  return scaled - (scaled - x);
+}
+
+/**
+ * Reads a number as correctly rounded as `Number` would, of a text in JSON's grammar: 9 digits go to
+ * one integer, 9 more to another, and what does not fit is left to `Number`.
+ */
+function readNumber(c: Cursor): Token {
+  const { bytes, end } = c;
+  const negative = bytes[c.pos] === 45; /* - */
+  const first = negative ? c.pos + 1 : c.pos;
+  let pos = first;
+  let point = -1;
+  let high = 0;
+  let low = 0;
+  let digits = 0; // without leading zeros
+  for (; pos < end; pos++) {
+    const digit = bytes[pos]! - 48;
+    if (digit >>> 0 <= 9) {
+      if (digits < 9) {
+        high = Math.imul(high, 10) + digit;
+        if (high !== 0) digits++;
+      } else {
+        if (digits < 18) low = Math.imul(low, 10) + digit;
+        digits++;
+      }
+    } else if (digit === -2 /* . */ && point < 0) point = pos;
+    else break;
+  }
+  const whole = (point < 0 ? pos : point) - first;
+  if (whole === 0 || whole > 1 && bytes[first] === 48 || point === pos - 1) return "bad";
+  let scale = point < 0 ? 0 : pos - point - 1;
+  let length = whole + scale;
+  const float = point >= 0 || pos < end && (bytes[pos]! | 32) === 101; /* e */
+  if (pos < end && (bytes[pos]! | 32) === 101) {
+    const sign = bytes[++pos];
+    if (sign === 43 || sign === 45) pos++;
+    const start = pos;
+    let exponent = 0;
+    for (; pos < end && bytes[pos]! - 48 >>> 0 <= 9; pos++) {
+      exponent = Math.min(exponent * 10 + bytes[pos]! - 48, 9_999);
+    }
+    if (pos === start) return "bad";
+    length += pos - start;
+    scale += sign === 45 ? exponent : -exponent;
+  }
+  if (length > maxDigits) return "bad";
+  c.pos = pos;
+  const value = assemble(high, low, digits, scale);
+  if (Number.isNaN(value)) c.value = Number(textAt(c));
+  else c.value = !negative ? value : float ? -value : 0 - value; // an integer has no -0
+  return float ? "float" : "integer";
+}
+
+/** Computes (high and low, together `digits` digits) / 10^scale; NaN if it cannot tell the nearest. */
+function assemble(high: number, low: number, digits: number, scale: number): number {
+  if (digits > 18 || scale < 0 || scale > 22) return NaN;
+  const power = powers[scale]!;
+  if (digits <= 9) return high / power;
+  const upper = high * powers[digits - 9]!; // exact: at most 30 and 21 bits beside powers of 2
+  const sum = upper + low;
+  const rest = low - (sum - upper); // exact: what the addition rounded away
+  const quotient = sum / power;
+  if (rest === 0) return quotient;
+  // The remainder of the division is exact (Dekker's product), so `more` is what the quotient lacks
+  // up to 2^-52 of itself. Where that can change the rounding, the two sums differ.
+  const a = upperHalf(quotient);
+  const b = quotient - a;
+  const x = upperHalves[scale]!;
+  const y = power - x;
+  const product = quotient * power;
+  const error = ((a * x - product) + a * y + b * x) + b * y;
+  const more = ((sum - product - error) + rest) / power;
+  const value = quotient + more * (1 - 2 ** -50);
+  return value === quotient + more * (1 + 2 ** -50) ? value : NaN;
+}

@@ -1,0 +1,119 @@
+import type { Offsets } from "./types.ts";
+
+/** What `offsets/N` holds: the end of batch N, and the watermark it evicts with. */
+export interface OffsetEntry {
+  readonly end: Offsets; // exclusive
+  readonly batchWatermarkMs: number;
+  readonly batchTimestampMs: number;
+  /** Settings the batch runs with, for the record: delay, threshold, model. */
+  readonly conf: Readonly<Record<string, string>>;
+}
+
+/** What `commits/N` holds. */
+export interface CommitEntry {
+  readonly nextBatchWatermarkMs: number;
+}
+
+/** An entry of a log and its batch id. */
+export interface Logged<Entry> {
+  readonly batchId: number;
+  readonly entry: Entry;
+}
+
+/** What the two logs hold: the last two entries of one, the last of the other. */
+export interface LogTails {
+  readonly previousOffsets?: Logged<OffsetEntry> | undefined;
+  readonly lastOffsets?: Logged<OffsetEntry> | undefined;
+  readonly lastCommit?: Logged<CommitEntry> | undefined;
+}
+
+/** Where a query goes on. */
+export interface Cursor {
+  /** The batch to run next. */
+  readonly batchId: number;
+  /** Where it starts to read; `undefined` for the first batch. */
+  readonly start?: Offsets | undefined;
+  /** Windows that end at or before it are late in the next batch. */
+  readonly lateWatermark: number;
+  /** The watermark the next batch evicts with. */
+  readonly watermark: number;
+  /** Set if the batch was planned but not committed: it runs again, as planned. */
+  readonly planned?: OffsetEntry | undefined;
+}
+
+/**
+ * Decides where a query goes on from what its two logs hold. Spark's rule:
+ *
+ * | offsets | commits | next                                                        |
+ * | ------- | ------- | ----------------------------------------------------------- |
+ * | none    | none    | batch 0                                                     |
+ * | N       | N       | batch N + 1, watermark max(offsets/N, commits/N)            |
+ * | N       | N - 1   | batch N again: same offsets, same watermark                 |
+ *
+ * Throws a `RangeError` if the logs do not fit together.
+ */
+export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): Cursor {
+  if (lastOffsets === undefined) {
+    if (lastCommit !== undefined) throw logsDisagree("none", lastCommit.batchId);
+    return { batchId: 0, lateWatermark: 0, watermark: 0 };
+  }
+  const { batchId, entry } = lastOffsets;
+  const committed = lastCommit?.batchId ?? -1;
+  if (committed === batchId) {
+    return {
+      batchId: batchId + 1,
+      start: entry.end,
+      lateWatermark: entry.batchWatermarkMs,
+      watermark: Math.max(entry.batchWatermarkMs, lastCommit!.entry.nextBatchWatermarkMs),
+    };
+  }
+  if (committed !== batchId - 1 || (batchId > 0 && previousOffsets === undefined)) {
+    throw logsDisagree(String(batchId), committed);
+  }
+  return {
+    batchId,
+    start: previousOffsets?.entry.end,
+    lateWatermark: previousOffsets?.entry.batchWatermarkMs ?? 0,
+    watermark: entry.batchWatermarkMs,
+    planned: entry,
+  };
+}
+
+function logsDisagree(planned: string, committed: number): RangeError {
+  return new RangeError(
+    `Cannot resume: the last file of offsets/ is ${planned} and the last of commits/ is ` +
+      `${committed < 0 ? "none" : committed}, so files are missing. ` +
+      `Restore them, or start over with a new checkpoint`,
+  );
+}
+
+/**
+ * Limits a batch to about `max` offsets, split over the partitions by their share of the backlog.
+ * A partition with a backlog always gets at least one, as in Spark's Kafka source.
+ *
+ * @example Usage
+ * ```ts
+ * import { limitOffsets } from "lib";
+ * import { deepEqual } from "node:assert/strict";
+ *
+ * deepEqual(limitOffsets({ "0": 0, "1": 5 }, { "0": 90, "1": 15 }, 10), { "0": 9, "1": 6 });
+ * ```
+ */
+export function limitOffsets(start: Offsets, latest: Offsets, max = Infinity): Offsets {
+  const sizes = Object.entries(latest).map(([partition, end]) =>
+    [partition, Math.max(0, end - start[partition]!)] as const
+  );
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  if (total <= max) return latest;
+  return Object.fromEntries(sizes.map(([partition, size]) => {
+    const share = max * (size / total);
+    const taken = share < 1 ? Math.ceil(share) : Math.floor(share);
+    return [partition, Math.min(latest[partition]!, start[partition]! + taken)];
+  }));
+}
+
+/** Whether two sets of offsets are equal. */
+export function sameOffsets(a: Offsets, b: Offsets): boolean {
+  const partitions = Object.keys(b);
+  return Object.keys(a).length === partitions.length && partitions.every((p) => a[p] === b[p]);
+}

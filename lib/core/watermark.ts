@@ -1,0 +1,45 @@
+/** The least, greatest and mean event time of a batch, in epoch ms. */
+export interface EventTimeStats {
+  readonly count: number;
+  readonly min: number;
+  readonly max: number;
+  readonly avg: number;
+}
+
+/**
+ * Returns the statistics of a batch's event times (epoch ms, NaN where null), or `undefined` if it
+ * has no rows. A null counts as 0 and the mean is a running one, as in Spark's `EventTimeStats`.
+ */
+export function eventTimeStats(eventTimes: Float64Array): EventTimeStats | undefined {
+  if (eventTimes.length === 0) return undefined;
+  let min = Infinity;
+  let max = -Infinity;
+  let avg = 0;
+  for (let i = 0; i < eventTimes.length; i++) {
+    const time = Number.isNaN(eventTimes[i]!) ? 0 : eventTimes[i]!;
+    if (time < min) min = time;
+    if (time > max) max = time;
+    avg += (time - avg) / (i + 1);
+  }
+  return { count: eventTimes.length, min, max, avg };
+}
+
+/**
+ * Returns the watermark after a batch: its greatest event time less the delay, and never less than
+ * before. Rows that are late count for the maximum too. All in epoch milliseconds.
+ *
+ * @example Usage
+ * ```ts
+ * import { advanceWatermark } from "lib";
+ * import { equal } from "node:assert/strict";
+ *
+ * equal(advanceWatermark(0, { maxEventTime: 15, delay: 10 }), 5);
+ * equal(advanceWatermark(5, { maxEventTime: 12, delay: 10 }), 5); // it never goes back
+ * ```
+ */
+export function advanceWatermark(
+  watermark: number,
+  { maxEventTime, delay }: { maxEventTime: number; delay: number },
+): number {
+  return Math.max(watermark, maxEventTime - delay);
+}

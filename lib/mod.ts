@@ -1,0 +1,52 @@
+/**
+ * Windowed KPIs over a stream of transactions: event-time windows, watermarks and checkpoints that
+ * give Spark Structured Streaming's numbers.
+ *
+ * @module
+ */
+export { readStream } from "./stream.ts";
+export type {
+  GroupedStream,
+  ReadOptions,
+  ResultStream,
+  RowStream,
+  WriteOptions,
+} from "./stream.ts";
+export { StreamingQuery, StreamingQueryException } from "./query.ts";
+export type { QuerySettings, StreamingQueryStatus, Trigger } from "./query.ts";
+export type { Scorer } from "./pipeline.ts";
+export {
+  FEATURES,
+  isAlert,
+  kpiAggregates,
+  type KpiOptions,
+  ratio,
+  TRANSACTION_SCHEMA,
+  windowKpis,
+} from "./kpi.ts";
+export { avg, count, countIf, max, min, sum } from "./core/functions.ts";
+export type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
+export { parseDuration } from "./core/duration.ts";
+export { lastWindowStart, type WindowSpec, windowSpec } from "./core/window.ts";
+export { advanceWatermark } from "./core/watermark.ts";
+export { limitOffsets } from "./core/plan.ts";
+export { isoTime } from "./core/progress.ts";
+export type { RowAccounting, StreamingQueryProgress } from "./core/progress.ts";
+export type {
+  Field,
+  FieldType,
+  Messages,
+  Offsets,
+  OutputMode,
+  Schema,
+  Sink,
+  Source,
+} from "./core/types.ts";
+export { MemorySource } from "./sources/memory.ts";
+export { TopicLog } from "./sources/topic_log.ts";
+export { ConsoleSink } from "./sinks/console.ts";
+export { JsonlSink } from "./sinks/jsonl.ts";
+export { MemorySink } from "./sinks/memory.ts";
+export { ParquetSink, readParquetFolder } from "./sinks/parquet.ts";
+export { type ModelSelection, selectModel } from "./model/selection.ts";
+export { OnnxModel } from "./model/onnx.ts";

@@ -1,0 +1,208 @@
+import type { StreamingQueryProgress } from "./core/progress.ts";
+import { parseDuration } from "./core/duration.ts";
+import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
+
+/** When batches run: `available-now`, `once`, or an interval such as `1 second`; 0 is at once. */
+export type Trigger = "available-now" | "once" | string;
+
+/** How a query is named, driven and watched. */
+export interface QuerySettings {
+  readonly name?: string | undefined;
+  /** `0 seconds` if absent: the next batch starts when the last one ends. */
+  readonly trigger?: Trigger | undefined;
+  /** Called after each batch. */
+  readonly onProgress?: ((progress: StreamingQueryProgress) => void) | undefined;
+}
+
+export interface StreamingQueryStatus {
+  readonly message: string;
+  readonly isDataAvailable: boolean;
+  readonly isTriggerActive: boolean;
+}
+
+/** Raised by `awaitTermination` and `processAllAvailable` when the query failed. */
+export class StreamingQueryException extends Error {
+  override readonly name = "StreamingQueryException";
+}
+
+/** Milliseconds between two looks at a source that had nothing new. */
+const POLLING_DELAY = 25;
+const NUM_PROGRESS_UPDATES = 100;
+
+/** A running query: Spark's `StreamingQuery`. Make one with `writeStream`. */
+export class StreamingQuery {
+  /** Stays the same over restarts from one checkpoint. */
+  readonly id: string;
+  /** Is new with every start. */
+  readonly runId: string = crypto.randomUUID();
+  readonly name: string | null;
+  readonly #parts: QueryParts;
+  readonly #settings: QuerySettings;
+  readonly #recent: StreamingQueryProgress[] = [];
+  readonly #ended: Promise<void>;
+  #status: StreamingQueryStatus = status("Initializing query", false, false);
+  #isActive = true;
+  #exception: StreamingQueryException | null = null;
+  #stopping = false;
+  /** Ends the wait between two triggers. */
+  #wake: () => void = () => {};
+  /** Resolved each time a look at the source finds nothing to do. */
+  #idle: (() => void)[] = [];
+
+  private constructor(parts: QueryParts, settings: QuerySettings, batches: MicroBatches) {
+    this.id = parts.checkpoint.id;
+    this.name = settings.name ?? null;
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#ended = this.#run(batches);
+  }
+
+  /** Prepares the sinks, reads the checkpoint and starts to run batches. */
+  static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
+    checkTrigger(settings.trigger);
+    try {
+      await parts.sink.open?.(parts.checkpoint.id);
+      await parts.rejected?.open?.(parts.checkpoint.id);
+      return new StreamingQuery(parts, settings, await MicroBatches.resume(parts));
+    } catch (error) {
+      await parts.checkpoint.close();
+      throw error;
+    }
+  }
+
+  get isActive(): boolean {
+    return this.#isActive;
+  }
+
+  get status(): StreamingQueryStatus {
+    return this.#status;
+  }
+
+  /** Why the query failed; null if it did not. */
+  get exception(): StreamingQueryException | null {
+    return this.#exception;
+  }
+
+  /** The progress of the last batch that ran; null before the first. */
+  get lastProgress(): StreamingQueryProgress | null {
+    return this.#recent.at(-1) ?? null;
+  }
+
+  /** The progress of the last 100 batches. */
+  get recentProgress(): readonly StreamingQueryProgress[] {
+    return [...this.#recent];
+  }
+
+  /** Stops the query after the running batch. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wake();
+    await this.#ended;
+  }
+
+  /** Waits until the query ends, at most `ms` milliseconds; returns whether it has ended. Throws if it failed. */
+  async awaitTermination(ms?: number): Promise<boolean> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      if (ms !== undefined) timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([this.#ended, timeout]);
+    clearTimeout(timer);
+    if (this.#exception !== null) throw this.#exception;
+    return !this.#isActive;
+  }
+
+  /** Waits until all data that is available now has been processed and written. Throws if the query failed. */
+  async processAllAvailable(): Promise<void> {
+    const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#wake();
+    await Promise.race([idle, this.#ended]);
+    if (this.#exception !== null) throw this.#exception;
+  }
+
+  async #run(batches: MicroBatches): Promise<void> {
+    const { source, sink, rejected, checkpoint } = this.#parts;
+    try {
+      await this.#trigger(batches);
+      this.#status = status("Stopped", false, false);
+    } catch (error) {
+      const { batchId, start } = batches.cursor;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#exception = new StreamingQueryException(
+        `Query ${this.name ?? this.id} failed in batch ${batchId}, reading ${source.description} ` +
+          `from ${JSON.stringify(start)}: ${message}`,
+        { cause: error },
+      );
+      this.#status = status(`Terminated with exception: ${message}`, false, false);
+    } finally {
+      this.#isActive = false;
+      await Promise.allSettled([source.close(), sink.close?.(), rejected?.close?.()]);
+      await checkpoint.close();
+    }
+  }
+
+  async #trigger(batches: MicroBatches): Promise<void> {
+    const { trigger = "0 seconds" } = this.#settings;
+    if (trigger === "once") {
+      await this.#runNext(batches, { once: true });
+    } else if (trigger === "available-now") {
+      const until = await this.#parts.source.latestOffsets();
+      while (!this.#stopping && await this.#runNext(batches, { until }));
+    } else {
+      const interval = parseDuration(trigger);
+      while (!this.#stopping) await this.#runInterval(batches, interval);
+    }
+  }
+
+  async #runInterval(batches: MicroBatches, interval: number): Promise<void> {
+    const due = this.#parts.now() + interval;
+    const waiting = this.#idle;
+    this.#idle = [];
+    if (await this.#runNext(batches, {})) {
+      this.#idle.push(...waiting); // there may be more
+      await this.#wait(due - this.#parts.now());
+    } else {
+      this.#status = status("Waiting for data to arrive", false, false);
+      for (const resolve of waiting) resolve();
+      await this.#wait(Math.max(POLLING_DELAY, due - this.#parts.now()));
+    }
+  }
+
+  async #runNext(batches: MicroBatches, limits: TriggerLimits): Promise<boolean> {
+    this.#status = status("Processing new data", true, true);
+    const batch = await batches.runNext(limits);
+    if (batch === undefined) return false;
+    const progress = { id: this.id, runId: this.runId, name: this.name, ...batch };
+    this.#recent.push(progress);
+    if (this.#recent.length > NUM_PROGRESS_UPDATES) this.#recent.shift();
+    this.#settings.onProgress?.(progress);
+    return true;
+  }
+
+  /** Waits, but not when asked to stop or while `processAllAvailable` is called. */
+  async #wait(ms: number): Promise<void> {
+    if (ms <= 0 || this.#stopping || this.#idle.length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 0)); // lets others run
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function checkTrigger(trigger: Trigger | undefined): void {
+  if (trigger !== undefined && !["once", "available-now"].includes(trigger)) parseDuration(trigger);
+}
+
+function status(
+  message: string,
+  isDataAvailable: boolean,
+  isTriggerActive: boolean,
+): StreamingQueryStatus {
+  return { message, isDataAvailable, isTriggerActive };
+}

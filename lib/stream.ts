@@ -1,0 +1,189 @@
+import type { DataFrame, Expr } from "polars";
+import { Checkpoint, type QueryIdentity } from "./checkpoint/checkpoint.ts";
+import { parseDuration } from "./core/duration.ts";
+import type { Aggregate } from "./core/functions.ts";
+import type { Offsets, OutputMode, Schema, Sink, Source } from "./core/types.ts";
+import { windowSpec } from "./core/window.ts";
+import { type EventTimeRule, makePipeline, type PipelinePlan, type Scorer } from "./pipeline.ts";
+import { type QuerySettings, StreamingQuery } from "./query.ts";
+
+/** Where a query begins and how much it reads at once; options as in Spark's Kafka source. */
+export interface ReadOptions {
+  /** Where a new query begins, `earliest` if absent. By partition, -2 is earliest and -1 latest. */
+  readonly startingOffsets?: "earliest" | "latest" | Offsets;
+  /** Where a new query begins as message time, epoch ms; for sources that keep one. */
+  readonly startingTimestamp?: number;
+  /** The most offsets in a batch, split over the partitions by their backlog; no limit if absent. */
+  readonly maxOffsetsPerTrigger?: number;
+  /** Whether offsets that are gone stop the query; true if absent. */
+  readonly failOnDataLoss?: boolean;
+}
+
+/** Rows before they are grouped. A verb returns a new stream and leaves this one as it is. */
+export interface RowStream {
+  /** Adds `fraud_prob`, a double; 0.0 for a row that cannot be scored. */
+  score(model: Scorer): RowStream;
+  /** Adds or replaces columns. An expression sees the columns of its row. */
+  withColumns(...columns: readonly Expr[]): RowStream;
+  /**
+   * Sets the event time and how late a row may be, such as `30 seconds`. With `maxAhead`, a row
+   * whose event time is further ahead of the clock than that is rejected and closes no windows.
+   */
+  withWatermark(column: string, delay: string, options?: { maxAhead?: string }): RowStream;
+  /** Groups by a window over the event time and, optionally, by further columns. */
+  groupByWindow(column: string, window: string, options?: {
+    slide?: string;
+    startTime?: string;
+    keys?: readonly string[];
+  }): GroupedStream;
+}
+
+export interface GroupedStream {
+  agg(aggregates: Readonly<Record<string, Aggregate>>): ResultStream;
+}
+
+/** The result table: window_start, window_end, the keys, the aggregates. */
+export interface ResultStream {
+  withColumns(...columns: readonly Expr[]): ResultStream;
+  select(...columns: readonly (string | Expr)[]): ResultStream;
+  /** Starts the query. Throws if the checkpoint or the sink's folder is not this query's own. */
+  writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
+}
+
+export interface WriteOptions extends QuerySettings {
+  readonly outputMode: OutputMode;
+  /** The folder from which a restart goes on. */
+  readonly checkpointLocation: string;
+  /** Takes the rows that are late or cannot be read, with their reasons. */
+  readonly rejected?: Sink;
+  /** Whether a batch without data may run to close windows; true if absent. */
+  readonly noDataMicroBatches?: boolean;
+  /** How many batches the checkpoint remembers, at least 2; 100 if absent. */
+  readonly minBatchesToRetain?: number;
+  /** The clock, epoch ms. */
+  readonly now?: () => number;
+}
+
+interface ReadPlan extends Pick<PipelinePlan, "schema" | "columns"> {
+  readonly source: Source;
+  readonly options: ReadOptions;
+  readonly model?: Scorer;
+  readonly eventTime?: EventTimeRule;
+}
+
+type ResultPlan = ReadPlan & PipelinePlan;
+
+/**
+ * Reads JSON messages against a schema, as Spark's `from_json` does: a field that cannot be read is
+ * null and the others survive.
+ */
+export function readStream(source: Source, schema: Schema, options: ReadOptions = {}): RowStream {
+  return rowStream({ source, options, schema, columns: [] });
+}
+
+function rowStream(plan: ReadPlan): RowStream {
+  return {
+    score: (model) => rowStream({ ...plan, model }),
+    withColumns: (...columns) => rowStream({ ...plan, columns: [...plan.columns, columns] }),
+    withWatermark(column, delay, { maxAhead } = {}) {
+      for (const text of [delay, maxAhead ?? delay]) parseDuration(text); // fails early
+      return rowStream({ ...plan, eventTime: { column, delay, maxAhead } });
+    },
+    groupByWindow(timeColumn, text, { keys = [], ...options } = {}) {
+      if (plan.schema.find(({ name }) => name === timeColumn)?.type !== "timestamp") {
+        throw new TypeError(`Cannot group by a window over "${timeColumn}": it is no timestamp`);
+      }
+      if (plan.eventTime && plan.eventTime.column !== timeColumn) {
+        throw new TypeError(
+          `Cannot group by a window over "${timeColumn}": the watermark is on ` +
+            `"${plan.eventTime.column}". Use one column for both`,
+        );
+      }
+      const window = windowSpec(text, options);
+      return {
+        agg: (aggregates) =>
+          resultStream({ ...plan, timeColumn, grouping: { window, keys, aggregates }, finish: [] }),
+      };
+    },
+  };
+}
+
+function resultStream(plan: ResultPlan): ResultStream {
+  const then = (verb: (rows: DataFrame) => DataFrame) =>
+    resultStream({ ...plan, finish: [...plan.finish, verb] });
+  return {
+    withColumns: (...columns) => then((rows) => rows.withColumns(...columns)),
+    select: (...columns) => then((rows) => rows.select(...columns as Expr[])),
+    async writeStream(sink, options) {
+      const { outputMode, checkpointLocation, rejected } = options;
+      checkMode(plan, sink, outputMode);
+      const pipeline = await makePipeline(plan, outputMode);
+      const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
+      const identity = identityOf(plan, outputMode);
+      return await StreamingQuery.start({
+        source,
+        pipeline,
+        sink,
+        rejected,
+        checkpoint: await Checkpoint.open(checkpointLocation, identity, source.topic),
+        startingOffsets: () => startingOffsets(source, plan.options),
+        maxOffsetsPerTrigger,
+        failOnDataLoss,
+        noDataMicroBatches: options.noDataMicroBatches ?? true,
+        minBatchesToRetain: Math.max(2, options.minBatchesToRetain ?? 100),
+        now: options.now ?? Date.now,
+      }, options);
+    },
+  };
+}
+
+function checkMode({ eventTime }: ResultPlan, sink: Sink, mode: OutputMode): void {
+  if (mode === "append" && eventTime === undefined) {
+    throw new TypeError("Cannot append without withWatermark: no window would ever be final");
+  }
+  if (sink.outputModes && !sink.outputModes.includes(mode)) {
+    throw new TypeError(
+      `${sink.description} does not support ${mode} output mode: use ${
+        sink.outputModes.join(", ")
+      }`,
+    );
+  }
+}
+
+/** A restart may change the delay, the model and the limits, but not what the state is made of. */
+function identityOf({ source, schema, grouping }: ResultPlan, mode: OutputMode): QueryIdentity {
+  const { window: { size, slide, offset }, keys, aggregates } = grouping;
+  const list = Object.entries(aggregates).map(([name, { text }]) => `${name} = ${text}`);
+  return {
+    source: source.description,
+    schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
+    window: `${size} ms, slide ${slide} ms, start ${offset} ms`,
+    keys: keys.join(", "),
+    aggregates: list.join(", "),
+    outputMode: mode === "complete" ? "complete" : "append or update",
+  };
+}
+
+async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
+  const { startingOffsets = "earliest", startingTimestamp } = options;
+  if (startingTimestamp !== undefined) {
+    if (source.offsetsForTime) return await source.offsetsForTime(startingTimestamp);
+    throw new TypeError(`${source.description} keeps no message times: use startingOffsets`);
+  }
+  if (startingOffsets === "latest") return await source.latestOffsets();
+  const earliest = await source.earliestOffsets();
+  if (startingOffsets === "earliest") return earliest;
+  const latest = await source.latestOffsets();
+  const unknown = Object.keys(startingOffsets).find((partition) => !(partition in latest));
+  if (unknown !== undefined) {
+    throw new RangeError(
+      `startingOffsets names partition ${unknown}: ${source.description} has none`,
+    );
+  }
+  return Object.fromEntries(
+    Object.entries(earliest).map(([partition, first]) => {
+      const given = startingOffsets[partition] ?? -2;
+      return [partition, given === -2 ? first : given === -1 ? latest[partition]! : given];
+    }),
+  );
+}

@@ -1,0 +1,205 @@
+import { parseArgs } from "node:util";
+import {
+  ConsoleSink,
+  isAlert,
+  JsonlSink,
+  type Offsets,
+  OnnxModel,
+  ParquetSink,
+  type ReadOptions,
+  readStream,
+  selectModel,
+  type Sink,
+  type Source,
+  type StreamingQuery,
+  type StreamingQueryProgress,
+  TopicLog,
+  TRANSACTION_SCHEMA,
+  windowKpis,
+} from "lib";
+
+const USAGE = `Usage: deno task kpi --source log:DIR|kafka:BOOTSTRAP --checkpoint DIR
+  [--topic transactions] [--watermark "30 seconds"] [--window "1 minute"] [--slide "30 seconds"]
+  [--output-mode append|update|complete] [--models models] [--model FILE.onnx] [--threshold 0.5]
+  [--sink parquet:DIR|jsonl:FILE|console] [--rejected DIR] [--trigger available-now|"1 second"]
+  [--max-offsets-per-trigger N] [--starting-offsets earliest|latest|JSON] [--max-ahead "1 hour"]
+  [--fail-on-data-loss true|false] [--progress FILE] [--min-batches-to-retain 100]`;
+
+/** A wrong command line: exit code 2. */
+class UsageError extends Error {}
+
+const OPTIONS = {
+  source: { type: "string" },
+  topic: { type: "string", default: "transactions" },
+  watermark: { type: "string", default: "30 seconds" },
+  window: { type: "string", default: "1 minute" },
+  slide: { type: "string" },
+  "output-mode": { type: "string", default: "append" },
+  models: { type: "string", default: "models" },
+  model: { type: "string" },
+  threshold: { type: "string" },
+  sink: { type: "string", default: "console" },
+  checkpoint: { type: "string" },
+  rejected: { type: "string" },
+  trigger: { type: "string", default: "available-now" },
+  "max-offsets-per-trigger": { type: "string" },
+  "starting-offsets": { type: "string", default: "earliest" },
+  "max-ahead": { type: "string" },
+  "fail-on-data-loss": { type: "string", default: "true" },
+  progress: { type: "string" },
+  "min-batches-to-retain": { type: "string", default: "100" },
+} as const;
+
+type Args = ReturnType<typeof readArgs>;
+
+function readArgs(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function main(): Promise<void> {
+  const args = readArgs(Deno.args);
+  const required = (name: "source" | "checkpoint") => {
+    if (args[name] === undefined) throw new UsageError(`--${name} is missing`);
+    return args[name];
+  };
+  const checkpointLocation = required("checkpoint");
+  const outputMode = oneOf("output-mode", args["output-mode"], ["append", "update", "complete"]);
+  const read = readOptions(args);
+  const threshold = args.threshold === undefined ? undefined : number("threshold", args.threshold);
+  const minBatchesToRetain = count("min-batches-to-retain", args["min-batches-to-retain"]);
+  const sink = sinkOf(args.sink);
+  const selection = await selectModel(args.models, {
+    ...args.model !== undefined && { model: args.model },
+    ...threshold !== undefined && { threshold },
+  });
+  const source = await openSource(required("source"), args.topic, read.failOnDataLoss ?? true);
+  const model = await OnnxModel.load(selection.path);
+  const rows = readStream(source, TRANSACTION_SCHEMA, read)
+    .score(model)
+    .withColumns(isAlert(selection.threshold));
+  const query = await windowKpis(rows, {
+    watermark: args.watermark,
+    window: args.window,
+    ...args.slide !== undefined && { slide: args.slide },
+    ...args["max-ahead"] !== undefined && { maxAhead: args["max-ahead"] },
+  }).writeStream(sink, {
+    name: "kpi",
+    outputMode,
+    checkpointLocation,
+    minBatchesToRetain,
+    trigger: args.trigger,
+    ...args.rejected !== undefined && { rejected: new ParquetSink(args.rejected) },
+    onProgress: (progress) => report(progress, args.progress),
+  });
+  stopOnSignals(query);
+  await query.awaitTermination();
+  await model.close();
+}
+
+function readOptions(args: Args): ReadOptions {
+  const max = args["max-offsets-per-trigger"];
+  const failOnDataLoss = oneOf("fail-on-data-loss", args["fail-on-data-loss"], ["true", "false"]);
+  return {
+    startingOffsets: startingOffsets(args["starting-offsets"], args.topic),
+    failOnDataLoss: failOnDataLoss === "true",
+    ...max !== undefined && { maxOffsetsPerTrigger: count("max-offsets-per-trigger", max) },
+  };
+}
+
+/** Takes Spark's `{"topic": {"0": 17}}` and the shorter `{"0": 17}`. */
+function startingOffsets(text: string, topic: string): "earliest" | "latest" | Offsets {
+  if (text === "earliest" || text === "latest") return text;
+  try {
+    const given = JSON.parse(text);
+    const offsets = given[topic] ?? given;
+    if (Object.values(offsets).every((offset) => Number.isInteger(offset))) return offsets;
+  } catch { /* told below */ }
+  throw new UsageError(
+    `--starting-offsets must be earliest, latest or JSON such as '{"0": 17}', got ${text}`,
+  );
+}
+
+async function openSource(spec: string, topic: string, failOnDataLoss: boolean): Promise<Source> {
+  const [kind, address] = splitSpec(spec);
+  if (kind === "log" && address) return await TopicLog.open(address, topic);
+  if (kind === "kafka" && address) {
+    const { KafkaSource } = await import("../lib/sources/kafka.ts");
+    return await KafkaSource.open(address, topic, { failOnDataLoss });
+  }
+  throw new UsageError(`--source must be log:DIR or kafka:BOOTSTRAP, got ${spec}`);
+}
+
+function sinkOf(spec: string): Sink {
+  const [kind, path] = splitSpec(spec);
+  if (kind === "parquet" && path) return new ParquetSink(path);
+  if (kind === "jsonl" && path) return new JsonlSink(path);
+  if (spec === "console") return new ConsoleSink();
+  throw new UsageError(`--sink must be parquet:DIR, jsonl:FILE or console, got ${spec}`);
+}
+
+function splitSpec(spec: string): [string, string] {
+  const at = spec.indexOf(":");
+  return at < 0 ? [spec, ""] : [spec.slice(0, at), spec.slice(at + 1)];
+}
+
+function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
+  const choice = choices.find((choice) => choice === value);
+  if (choice === undefined) {
+    throw new UsageError(`--${name} must be one of ${choices.join(", ")}, got ${value}`);
+  }
+  return choice;
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) {
+    throw new UsageError(`--${name} must be a number, got ${text}`);
+  }
+  return value;
+}
+
+function count(name: string, text: string): number {
+  const value = number(name, text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new UsageError(`--${name} must be a whole number of at least 1, got ${text}`);
+  }
+  return value;
+}
+
+function report(progress: StreamingQueryProgress, file: string | undefined): void {
+  if (file !== undefined) {
+    Deno.writeTextFileSync(file, `${JSON.stringify(progress)}\n`, { append: true });
+  }
+  if (!Deno.stderr.isTerminal()) return;
+  const { batchId, numInputRows, eventTime, rows: { total } } = progress;
+  const line = `batch ${batchId}  rows ${numInputRows}  watermark ${eventTime.watermark}  ` +
+    `read ${total.read}  late ${total.late}  rejected ${total.rejected}  open ${total.open}`;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+}
+
+/** The first signal ends the query after the running batch, the second at once. */
+function stopOnSignals(query: StreamingQuery): void {
+  let signals = 0;
+  for (const signal of ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as const) {
+    Deno.addSignalListener(signal as Deno.Signal, () => {
+      if (++signals > 1) Deno.exit(1);
+      query.stop();
+    });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+    Deno.exit(0);
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    console.error(error instanceof Error ? error.message : String(error));
+    if (isUsage) console.error(USAGE);
+    Deno.exit(isUsage ? 2 : 1);
+  }
+}
