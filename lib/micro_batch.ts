@@ -102,6 +102,11 @@ export class MicroBatches {
     return this.#cursor;
   }
 
+  /** The windows still open after the last batch, as rows of the result. */
+  get openWindows(): DataFrame {
+    return this.#parts.pipeline.rows([...this.#entry.state.values()]);
+  }
+
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
   async runNext(limits: TriggerLimits = {}): Promise<BatchProgress | undefined> {
     const { source, pipeline, sink, rejected, checkpoint, minBatchesToRetain } = this.#parts;

@@ -1,3 +1,4 @@
+import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
@@ -38,6 +39,7 @@ export class StreamingQuery {
   readonly name: string | null;
   readonly #parts: QueryParts;
   readonly #settings: QuerySettings;
+  readonly #batches: MicroBatches;
   readonly #recent: StreamingQueryProgress[] = [];
   readonly #ended: Promise<void>;
   #status: StreamingQueryStatus = status("Initializing query", false, false);
@@ -54,7 +56,8 @@ export class StreamingQuery {
     this.name = settings.name ?? null;
     this.#parts = parts;
     this.#settings = settings;
-    this.#ended = this.#run(batches);
+    this.#batches = batches;
+    this.#ended = this.#run();
   }
 
   /** Prepares the sinks, reads the checkpoint and starts to run batches. */
@@ -93,6 +96,11 @@ export class StreamingQuery {
     return [...this.#recent];
   }
 
+  /** The windows that are not final yet, as rows of the result; in the order they were opened. */
+  get openWindows(): DataFrame {
+    return this.#batches.openWindows;
+  }
+
   /** Stops the query after the running batch. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -120,13 +128,13 @@ export class StreamingQuery {
     if (this.#exception !== null) throw this.#exception;
   }
 
-  async #run(batches: MicroBatches): Promise<void> {
+  async #run(): Promise<void> {
     const { source, sink, rejected, checkpoint } = this.#parts;
     try {
-      await this.#trigger(batches);
+      await this.#trigger();
       this.#status = status("Stopped", false, false);
     } catch (error) {
-      const { batchId, start } = batches.cursor;
+      const { batchId, start } = this.#batches.cursor;
       const message = error instanceof Error ? error.message : String(error);
       this.#exception = new StreamingQueryException(
         `Query ${this.name ?? this.id} failed in batch ${batchId}, reading ${source.description} ` +
@@ -141,24 +149,24 @@ export class StreamingQuery {
     }
   }
 
-  async #trigger(batches: MicroBatches): Promise<void> {
+  async #trigger(): Promise<void> {
     const { trigger = "0 seconds" } = this.#settings;
     if (trigger === "once") {
-      await this.#runNext(batches, { once: true });
+      await this.#runNext({ once: true });
     } else if (trigger === "available-now") {
       const until = await this.#parts.source.latestOffsets();
-      while (!this.#stopping && await this.#runNext(batches, { until }));
+      while (!this.#stopping && await this.#runNext({ until }));
     } else {
       const interval = parseDuration(trigger);
-      while (!this.#stopping) await this.#runInterval(batches, interval);
+      while (!this.#stopping) await this.#runInterval(interval);
     }
   }
 
-  async #runInterval(batches: MicroBatches, interval: number): Promise<void> {
+  async #runInterval(interval: number): Promise<void> {
     const due = this.#parts.now() + interval;
     const waiting = this.#idle;
     this.#idle = [];
-    if (await this.#runNext(batches, {})) {
+    if (await this.#runNext({})) {
       this.#idle.push(...waiting); // there may be more
       await this.#wait(due - this.#parts.now());
     } else {
@@ -168,9 +176,9 @@ export class StreamingQuery {
     }
   }
 
-  async #runNext(batches: MicroBatches, limits: TriggerLimits): Promise<boolean> {
+  async #runNext(limits: TriggerLimits): Promise<boolean> {
     this.#status = status("Processing new data", true, true);
-    const batch = await batches.runNext(limits);
+    const batch = await this.#batches.runNext(limits);
     if (batch === undefined) return false;
     const progress = { id: this.id, runId: this.runId, name: this.name, ...batch };
     this.#recent.push(progress);

@@ -126,6 +126,7 @@ export function readString(c: Cursor): boolean {
       }
     } else if (byte < 32) good = false;
   }
+  while (pos < end && (bytes[pos]! & 0xc0) === 0x80) pos++; // the rest of the wrong character
   c.pos = pos;
   return false;
 }
@@ -203,28 +204,34 @@ function readNumber(c: Cursor): Token {
   const negative = bytes[c.pos] === 45; /* - */
   const first = negative ? c.pos + 1 : c.pos;
   let pos = first;
-  let point = -1;
+  let digit = 0;
   let high = 0;
   let low = 0;
-  let digits = 0; // without leading zeros
-  for (; pos < end; pos++) {
-    const digit = bytes[pos]! - 48;
-    if (digit >>> 0 <= 9) {
-      if (digits < 9) {
-        high = Math.imul(high, 10) + digit;
-        if (high !== 0) digits++;
-      } else {
-        if (digits < 18) low = Math.imul(low, 10) + digit;
-        digits++;
-      }
-    } else if (digit === -2 /* . */ && point < 0) point = pos;
-    else break;
+  for (; pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) high = Math.imul(high, 10) + digit;
+  const whole = pos - first;
+  if (whole === 0 || whole > 1 && bytes[first] === 48) return "bad";
+  let scale = 0;
+  let lows = 0;
+  let rest = whole > 9 ? 1 : 0;
+  const point = pos;
+  if (pos < end && bytes[pos] === 46) {
+    pos++;
+    let limit = end;
+    if (high === 0) { for (; pos < end && bytes[pos] === 48; pos++); limit = Math.min(end, pos + 9); }
+    else limit = Math.min(end, pos + 9 - whole);
+    for (; pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) high = Math.imul(high, 10) + digit;
+    const l0 = pos;
+    limit = Math.min(end, pos + 9);
+    for (; pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) low = Math.imul(low, 10) + digit;
+    lows = pos - l0;
+    const l1 = pos;
+    for (; pos < end && bytes[pos]! - 48 >>> 0 <= 9; pos++);
+    if (pos > l1) rest = 1;
+    scale = pos - point - 1;
+    if (scale === 0) return "bad";
   }
-  const whole = (point < 0 ? pos : point) - first;
-  if (whole === 0 || whole > 1 && bytes[first] === 48 || point === pos - 1) return "bad";
-  let scale = point < 0 ? 0 : pos - point - 1;
   let length = whole + scale;
-  const float = point >= 0 || pos < end && (bytes[pos]! | 32) === 101; /* e */
+  const float = pos > point || pos < end && (bytes[pos]! | 32) === 101; /* e */
   if (pos < end && (bytes[pos]! | 32) === 101) {
     const sign = bytes[++pos];
     if (sign === 43 || sign === 45) pos++;
@@ -239,7 +246,7 @@ function readNumber(c: Cursor): Token {
   }
   if (length > maxDigits) return "bad";
   c.pos = pos;
-  const value = assemble(high, low, digits, scale);
+  const value = rest ? NaN : assemble(high, low, lows, scale);
   if (Number.isNaN(value)) c.value = Number(textAt(c));
   else c.value = !negative ? value : float ? -value : 0 - value; // an integer has no -0
   return float ? "float" : "integer";
@@ -247,10 +254,10 @@ function readNumber(c: Cursor): Token {
 
 /** Computes (high and low, together `digits` digits) / 10^scale; NaN if it cannot tell the nearest. */
 function assemble(high: number, low: number, digits: number, scale: number): number {
-  if (digits > 18 || scale < 0 || scale > 22) return NaN;
+  if (scale < 0 || scale > 22) return NaN;
   const power = powers[scale]!;
-  if (digits <= 9) return high / power;
-  const upper = high * powers[digits - 9]!; // exact: at most 30 and 21 bits beside powers of 2
+  if (digits === 0) return high / power;
+  const upper = high * powers[digits]!; // exact: at most 30 and 21 bits beside powers of 2
   const sum = upper + low;
   const rest = low - (sum - upper); // exact: what the addition rounded away
   const quotient = sum / power;

@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { ParsedBatch } from "../core/types.ts";
+
+/** Fraud probabilities of a batch, row by row. */
+export interface Scores {
+  /** Shape [n], in [0, 1]; 0.0 where the row is unscored. */
+  readonly probabilities: Float64Array;
+  readonly unscored: number;
+  /** Shape [n], 1 where the row could not be scored; `unscored` counts them. */
+  readonly unscoredRows: Uint8Array;
+}
+
+const FEATURES = [...Array.from({ length: 28 }, (_, i) => `V${i + 1}`), "Amount"];
+const INPUT = `features: float32 [n,${FEATURES.length}]`;
+const OUTPUT = "probabilities: float32 [n,2]";
+
+/** Scores rows, on the CPU, with an ONNX classifier; column 1 of its output is the fraud probability. */
+export class OnnxModel {
+  readonly path: string;
+  /** Digest of the file in hex, which tells one model from another over a restart. */
+  readonly sha256: string;
+  /**
+   * The columns that are read, in the order the model must expect. ONNX Runtime does not show the
+   * list in a model's own metadata to JavaScript, so only its width is checked.
+   */
+  readonly features: readonly string[] = FEATURES;
+  readonly #session: InferenceSession;
+
+  private constructor(path: string, sha256: string, session: InferenceSession) {
+    this.path = path;
+    this.sha256 = sha256;
+    this.#session = session;
+  }
+
+  /** Loads a model; throws an error that names the file if it is missing, not ONNX or of another shape. */
+  static async load(path: string): Promise<OnnxModel> {
+    let bytes: Uint8Array, session: InferenceSession;
+    try {
+      bytes = await Deno.readFile(path);
+      session = await InferenceSession.create(bytes, {
+        executionProviders: ["cpu"],
+        intraOpNumThreads: 2,
+        logSeverityLevel: 3, // errors only: warnings would stand in the reader's notebook
+      });
+    } catch (cause) {
+      throw new Error(`Cannot load "${path}": ${cause}; run models/train.py to make it`, { cause });
+    }
+    const inputs = describe(session.inputMetadata);
+    const outputs = describe(session.outputMetadata);
+    if (inputs.join() !== INPUT || !outputs.includes(OUTPUT)) {
+      await session.release();
+      throw new TypeError(
+        `Cannot use model "${path}": it must map ${INPUT} to ${OUTPUT}, ` +
+          `but maps ${inputs.join("; ")} to ${
+            outputs.join("; ")
+          }; models/README.md says how to export one`,
+      );
+    }
+    return new OnnxModel(path, createHash("sha256").update(bytes).digest("hex"), session);
+  }
+
+  /**
+   * Scores `length` rows in one run. A row with a null or NaN feature, or for which the model gives
+   * NaN, is unscored (a random forest would give a NaN a probability all the same). Infinite features
+   * go to the model as they are, as in Spark; a double beyond float32 becomes infinite.
+   */
+  async score(columns: ParsedBatch["columns"], length: number): Promise<Scores> {
+    const width = this.features.length;
+    const matrix = new Float32Array(length * width);
+    const unscoredRows = new Uint8Array(length);
+    for (const [i, name] of this.features.entries()) {
+      const column = columns[name];
+      if (!column || !("nulls" in column)) {
+        throw new TypeError(`Cannot score: the schema must have "${name}" as a double or integer`);
+      }
+      for (let row = 0; row < length; row++) {
+        const value = column.nulls[row] ? NaN : column.values[row]!;
+        if (Number.isNaN(value)) unscoredRows[row] = 1;
+        matrix[row * width + i] = value;
+      }
+    }
+    const probabilities = new Float64Array(length);
+    if (length === 0) return { probabilities, unscored: 0, unscoredRows };
+    const features = new Tensor("float32", matrix, [length, width]);
+    const result = await this.#session.run({ features }, ["probabilities"]);
+    const pairs = result.probabilities!.data as Float32Array; // load() has checked the type
+    let unscored = 0;
+    for (let row = 0; row < length; row++) {
+      const fraud = pairs[2 * row + 1]!;
+      if (Number.isNaN(fraud)) unscoredRows[row] = 1;
+      if (unscoredRows[row]) unscored++;
+      else probabilities[row] = fraud;
+    }
+    return { probabilities, unscored, unscoredRows };
+  }
+
+  /** Frees the session's memory; score() fails from then on. */
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+function describe(values: readonly InferenceSession.ValueMetadata[]): string[] {
+  return values.map((v) =>
+    v.isTensor
+      ? `${v.name}: ${v.type} [${v.shape.map((size) => typeof size === "string" ? "n" : size)}]`
+      : v.name
+  );
+}
