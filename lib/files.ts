@@ -7,32 +7,50 @@ import { basename, dirname, join } from "node:path";
 export async function writeFile(path: string, content: string | Uint8Array): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const temporary = join(dirname(path), `.${basename(path)}.tmp`);
-  const file = await Deno.open(temporary, { write: true, create: true, truncate: true });
-  try {
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-    await file.sync();
-  } finally {
-    file.close();
-  }
+  await writeBytes(temporary, bytes, { write: true, create: true, truncate: true });
   await Deno.rename(temporary, path);
   await syncFolder(dirname(path));
 }
 
+/** Opens a file, writes all bytes and syncs it; the error of a full disk names the file. */
+export async function writeBytes(
+  path: string,
+  bytes: Uint8Array,
+  options: Deno.OpenOptions,
+): Promise<void> {
+  const file = await Deno.open(path, options);
+  try {
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await file.sync();
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(`Cannot write "${path}": ${message}. Make room and start again`, { cause });
+  } finally {
+    file.close();
+  }
+}
+
+/** Makes a folder and the folders above it, and their names durable. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await makeFolder(dirname(path));
+    return await makeFolder(path);
+  }
+  await syncFolder(dirname(path));
+}
+
 /** Makes the names in a folder durable; a no-op where a folder cannot be opened (Windows). */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   const folder = await Deno.open(path);
   try {
     await folder.sync();
   } finally {
     folder.close();
-  }
-}
-
-/** Removes what `writeFile` left in a folder when it was cut off. */
-export async function removeTemporaryFiles(folder: string): Promise<void> {
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.startsWith(".") && name.endsWith(".tmp")) await Deno.remove(join(folder, name));
   }
 }
 
@@ -44,4 +62,28 @@ export async function readFile(path: string): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+/**
+ * Makes `output` a query's own by the file `owner`. Throws if it is another's, if it holds something
+ * that nobody owns, or if what earlier batches wrote there is gone.
+ */
+export async function claim(
+  output: string,
+  owner: string,
+  { queryId, isNew, found }: { queryId: string; isNew: boolean; found: string | undefined },
+): Promise<void> {
+  const mine = JSON.stringify({ queryId });
+  const text = await readFile(owner);
+  if (text === mine && (isNew || found !== undefined)) return;
+  if (text === undefined && isNew && found === undefined) return await writeFile(owner, mine);
+  const why = text !== undefined && text !== mine
+    ? `"${owner}" names another query`
+    : found === undefined
+    ? "the rows of the earlier batches are gone"
+    : `it holds "${found}", which this query did not write`;
+  throw new Error(
+    `Cannot write to "${output}": ${why}. Restore it, or start over with a new checkpoint and an ` +
+      `output that is empty`,
+  );
 }

@@ -1,40 +1,18 @@
-import type { DataFrame } from "polars";
+import pl, { type DataFrame } from "polars";
 import type { Checkpoint, StateEntry } from "./checkpoint/checkpoint.ts";
-import { advanceState, type Group, type Merge } from "./core/aggregate.ts";
+import { ChunkReader } from "./chunks.ts";
+import { advanceState } from "./core/aggregate.ts";
 import { type Cursor, limitOffsets, type OffsetEntry, sameOffsets } from "./core/plan.ts";
 import {
   addTotals,
   eventTimeProgress,
   isoTime,
-  type RowCounts,
   stateOperator,
   type StreamingQueryProgress,
 } from "./core/progress.ts";
-import type { Messages, Offsets, OutputMode, Sink, Source } from "./core/types.ts";
-import { advanceWatermark, eventTimeStats } from "./core/watermark.ts";
-
-/** A batch read, scored and ready to be aggregated. */
-export interface PreparedBatch extends RowCounts {
-  /** Epoch ms, NaN for a row without one; shape [n]. */
-  readonly eventTimes: Float64Array;
-  readonly groups: readonly Group[];
-  /** Returns the rows to keep aside, with their reasons; undefined if there are none. */
-  asideRows(batchId: number, lateWatermark: number | null): DataFrame | undefined;
-}
-
-/** What the builder makes of a query: the part between reading and writing. */
-export interface Pipeline {
-  readonly mode: OutputMode;
-  /** Window size, ms. */
-  readonly size: number;
-  readonly merges: readonly Merge[];
-  /** Delay of the watermark, ms; null without `withWatermark`. */
-  readonly delay: number | null;
-  /** Settings to record with each batch. */
-  readonly conf: Readonly<Record<string, string>>;
-  prepare(messages: readonly Messages[], batchTimestampMs: number): Promise<PreparedBatch>;
-  rows(groups: readonly Group[]): DataFrame;
-}
+import type { Offsets, Sink, Source } from "./core/types.ts";
+import { advanceWatermark, eventTimeStats, mergeStats } from "./core/watermark.ts";
+import type { ParsedChunk, Pipeline, PreparedChunk } from "./pipeline.ts";
 
 /** All that a query consists of. */
 export interface QueryParts {
@@ -80,12 +58,16 @@ export class MicroBatches {
   /** The watermark that the last batch of this process evicted with. */
   #evictedWith: number | undefined;
   #lastTrigger: number | undefined;
-  #ahead: { start: Offsets; end: Offsets; messages: Promise<readonly Messages[]> } | undefined;
+  readonly #reader: ChunkReader<ParsedChunk>;
 
   private constructor(parts: QueryParts, cursor: Cursor & { start: Offsets }, entry: StateEntry) {
     this.#parts = parts;
     this.#cursor = cursor;
     this.#entry = entry;
+    const { source, pipeline } = parts;
+    this.#reader = new ChunkReader(async (start, end) =>
+      await pipeline.parse(await source.getBatch(start, end))
+    );
   }
 
   /** Picks up where the checkpoint's logs say. */
@@ -120,23 +102,27 @@ export class MicroBatches {
     watch.lap("latestOffset");
     if (planned === undefined) await checkpoint.writeOffsets(batchId, entry); // 1. now it is fixed
     watch.lap("walCommit");
-    const messages = await this.#read(pick(start, entry.end), entry.end, latest); // 2. read
-    watch.lap("getBatch");
 
-    const batch = await pipeline.prepare(messages, entry.batchTimestampMs); // 3. compute
     const marks = this.#watermarks(entry);
-    const step = advanceState(this.#entry.state, batch.groups, { ...pipeline, ...marks });
-    const stats = eventTimeStats(batch.eventTimes);
-    await sink.addBatch(batchId, pipeline.rows(step.emitted)); // 4. write, idempotent by batch id
-    if (rejected !== undefined) {
-      const aside = batch.asideRows(batchId, step.lateRows > 0 ? marks.lateWatermark : null);
-      if (aside !== undefined) await rejected.addBatch(batchId, aside);
+    const context = { ...marks, batchId, clock: entry.batchTimestampMs };
+    const chunks: PreparedChunk[] = [];
+    const range = pick(start, entry.end);
+    const likelyEnd = this.#limit(entry.end, latest);
+    for await (const chunk of this.#reader.chunks(range, entry.end, likelyEnd)) { // 2. read
+      watch.lap("getBatch");
+      chunks.push(await pipeline.prepare(chunk, context)); // 3. compute
+      watch.lap("addBatch");
     }
+    const batch = mergeChunks(chunks);
+    const step = advanceState(this.#entry.state, batch.groups, { ...pipeline, ...marks });
+    await sink.addBatch(batchId, pipeline.rows(step.emitted)); // 4. write, idempotent by batch id
+    if (batch.aside) await rejected?.addBatch(batchId, batch.aside);
     watch.lap("addBatch");
 
+    const { stats } = batch;
     const partialRows = batch.groups.reduce((sum, { rows }) => sum + rows, 0);
     const total = addTotals(this.#entry.total, step, { ...batch, partialRows });
-    const watermark = stats === undefined || pipeline.delay === null
+    const watermark = stats.count === 0 || pipeline.delay === null
       ? entry.batchWatermarkMs
       : advanceWatermark(entry.batchWatermarkMs, {
         maxEventTime: stats.max,
@@ -155,7 +141,7 @@ export class MicroBatches {
       lateWatermark: entry.batchWatermarkMs,
       watermark,
     };
-    const numInputRows = batch.eventTimes.length;
+    const numInputRows = stats.count;
     const since = watch.began - (this.#lastTrigger ?? watch.began);
     this.#lastTrigger = watch.began;
     const byTopic = (offsets: Offsets) => ({ [source.topic]: offsets });
@@ -194,9 +180,9 @@ export class MicroBatches {
     latest: Offsets,
     { until = latest, once = false, timestampMs }: TriggerLimits & { timestampMs: number },
   ): OffsetEntry | undefined {
-    const { pipeline, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
+    const { pipeline, rejected, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
     const bound = { ...start, ...pick(until, start) };
-    const end = limitOffsets(start, bound, once ? Infinity : maxOffsetsPerTrigger);
+    const end = once ? bound : this.#limit(start, bound);
     const closesWindows = noDataMicroBatches && !once && pipeline.mode !== "complete" &&
       this.#evictedWith !== undefined && this.#cursor.watermark > this.#evictedWith;
     if (sameOffsets(start, end) && !closesWindows) return undefined;
@@ -204,8 +190,18 @@ export class MicroBatches {
       end,
       batchWatermarkMs: this.#cursor.watermark,
       batchTimestampMs: timestampMs,
-      conf: pipeline.conf,
+      conf: {
+        ...pipeline.conf,
+        ...maxOffsetsPerTrigger && { maxOffsetsPerTrigger: String(maxOffsetsPerTrigger) },
+        ...rejected && { rejected: rejected.description },
+      },
     };
+  }
+
+  /** Returns where a batch that begins at `start` ends. */
+  #limit(start: Offsets, latest: Offsets): Offsets {
+    const bound = { ...start, ...pick(latest, start) };
+    return limitOffsets(start, bound, this.#parts.maxOffsetsPerTrigger);
   }
 
   #watermarks(entry: OffsetEntry): { lateWatermark: number | null; watermark: number | null } {
@@ -231,22 +227,21 @@ export class MicroBatches {
     if (Object.keys(latest).every((partition) => partition in known)) return known;
     return { ...await source.earliestOffsets(), ...known };
   }
+}
 
-  /** Reads a range, and starts to read the one that will follow while this one is computed. */
-  async #read(start: Offsets, end: Offsets, latest: Offsets): Promise<readonly Messages[]> {
-    const { source, maxOffsetsPerTrigger } = this.#parts;
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    const isHere = ahead && sameOffsets(ahead.start, start) && sameOffsets(ahead.end, end);
-    const messages = await (isHere ? ahead.messages : source.getBatch(start, end));
-    const next = limitOffsets(end, { ...end, ...pick(latest, end) }, maxOffsetsPerTrigger);
-    if (maxOffsetsPerTrigger !== undefined && !sameOffsets(end, next)) {
-      const following = source.getBatch(end, next);
-      following.catch(() => {}); // raised where it is awaited, if that batch is ever run
-      this.#ahead = { start: end, end: next, messages: following };
-    }
-    return messages;
-  }
+/** Returns what the chunks of a batch come to; no rows to keep aside if there was no chunk. */
+function mergeChunks(chunks: readonly PreparedChunk[]) {
+  const sum = (count: "rejected" | "malformed" | "unscored") =>
+    chunks.reduce((total, chunk) => total + chunk[count], 0);
+  const asides = chunks.map(({ aside }) => aside).filter(({ height }, i) => height > 0 || i === 0);
+  return {
+    groups: chunks.flatMap(({ groups }) => groups),
+    stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),
+    rejected: sum("rejected"),
+    malformed: sum("malformed"),
+    unscored: sum("unscored"),
+    aside: asides.length > 1 ? pl.concat(asides) : asides[0],
+  };
 }
 
 /** Returns the offsets of the partitions that `by` names too. */
@@ -267,8 +262,9 @@ function stopwatch(now: () => number) {
     began,
     laps,
     lap(name: string): void {
-      laps[name] = now() - last;
-      last += laps[name];
+      const time = now();
+      laps[name] = (laps[name] ?? 0) + time - last;
+      last = time;
     },
     total: () => last - began,
   };

@@ -42,6 +42,7 @@ export type {
   Sink,
   Source,
 } from "./core/types.ts";
+export { openSource } from "./open_source.ts";
 export { MemorySource } from "./sources/memory.ts";
 export { TopicLog } from "./sources/topic_log.ts";
 export { ConsoleSink } from "./sinks/console.ts";

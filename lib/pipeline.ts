@@ -1,10 +1,53 @@
 import pl, { type DataFrame, type Expr } from "polars";
+import type { Group, Merge } from "./core/aggregate.ts";
 import { asideFrame, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./core/frame.ts";
 import { parseMessages } from "./core/json.ts";
+import type { RowCounts } from "./core/progress.ts";
 import type { Messages, NumberColumn, OutputMode, ParsedBatch, Schema } from "./core/types.ts";
-import type { Pipeline, PreparedBatch } from "./micro_batch.ts";
+import { type EventTimeStats, eventTimeStats } from "./core/watermark.ts";
+import { ParsePool, type ParseReply } from "./parse_pool.ts";
+
+/** What a chunk of a batch is computed with. */
+export interface BatchContext {
+  readonly batchId: number;
+  /** When the batch was planned, epoch ms. */
+  readonly clock: number;
+  /** Windows that end at or before it are late; null if none are. */
+  readonly lateWatermark: number | null;
+}
+
+/** A chunk of a batch scored and aggregated. */
+export interface PreparedChunk extends RowCounts {
+  readonly stats: EventTimeStats;
+  readonly groups: readonly Group[];
+  /** The rows to keep aside, with their reasons. */
+  readonly aside: DataFrame;
+}
+
+/** Messages read against the schema. */
+export interface ParsedChunk extends ParseReply {
+  /** Rows. */
+  readonly length: number;
+  readonly byteLength: number;
+}
+
+/** What the builder makes of a query: the part between reading and writing. */
+export interface Pipeline {
+  readonly mode: OutputMode;
+  /** Window size, ms. */
+  readonly size: number;
+  readonly merges: readonly Merge[];
+  /** Delay of the watermark, ms; null without `withWatermark`. */
+  readonly delay: number | null;
+  /** Settings to record with each batch. */
+  readonly conf: Readonly<Record<string, string>>;
+  parse(messages: readonly Messages[]): Promise<ParsedChunk>;
+  prepare(chunk: ParsedChunk, context: BatchContext): Promise<PreparedChunk>;
+  rows(groups: readonly Group[]): DataFrame;
+  close(): void;
+}
 
 /** Gives each row of a batch a probability. */
 export interface Scorer {
@@ -40,29 +83,34 @@ export interface EventTimeRule {
 export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promise<Pipeline> {
   const { schema, model, grouping, eventTime, timeColumn } = plan;
   const { window } = grouping;
+  const pool = new ParsePool();
   const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
   const types = outputTypes((await scoredRows(plan, parseMessages([], schema))).frame, grouping);
 
-  async function prepare(messages: readonly Messages[], clock: number): Promise<PreparedBatch> {
-    const parsed = parseMessages(messages, schema);
+  async function prepare(
+    { parsed, messages }: ParseReply,
+    { clock, batchId, lateWatermark }: BatchContext,
+  ): Promise<PreparedChunk> {
     const { values, nulls } = parsed.columns[timeColumn] as NumberColumn;
     const eventTimes = values.map((time, row) => nulls[row] === 1 ? NaN : time);
     const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
-    const aside = problemRows([...parsed.problems, ...ahead], eventTimes);
-    const rejected = aside.filter(({ kind }) => kind === "rejected").length;
+    const problems = problemRows([...parsed.problems, ...ahead], eventTimes);
+    const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
+    const rejected = problems.filter(({ kind }) => kind === "rejected").length;
     const { frame, unscored } = await scoredRows(plan, parsed);
     return {
-      eventTimes,
+      stats: eventTimeStats(eventTimes),
       groups: partialGroups(frame, eventTimes, grouping),
       rejected,
-      malformed: aside.length - rejected,
+      malformed: problems.length - rejected,
       unscored,
-      asideRows(batchId, lateWatermark) {
-        const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
-        const rows = [...aside, ...late];
-        if (rows.length === 0) return undefined;
-        return asideFrame(rows, { messages, eventTimes, window, batchId, lateWatermark });
-      },
+      aside: asideFrame([...problems, ...late], {
+        messages,
+        eventTimes,
+        window,
+        batchId,
+        lateWatermark,
+      }),
     };
   }
 
@@ -73,9 +121,18 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     delay: eventTime ? parseDuration(eventTime.delay) : null,
     conf: {
       ...eventTime && { "watermark.delay": eventTime.delay },
+      ...eventTime?.maxAhead && { "watermark.maxAhead": eventTime.maxAhead },
       ...model && { "model.sha256": model.sha256 },
+      ...plan.columns.length > 0 && { columns: plan.columns.flat().join(", ") }, // the threshold
+    },
+    async parse(messages) {
+      const reply = await pool.parse(messages, schema);
+      const { length } = reply.parsed;
+      const byteLength = reply.messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      return { ...reply, length, byteLength };
     },
     prepare,
+    close: () => pool.close(),
     rows: (groups) =>
       plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, grouping, types)),
   };

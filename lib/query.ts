@@ -64,9 +64,14 @@ export class StreamingQuery {
   static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
     checkTrigger(settings.trigger);
     try {
-      await parts.sink.open?.(parts.checkpoint.id);
-      await parts.rejected?.open?.(parts.checkpoint.id);
-      return new StreamingQuery(parts, settings, await MicroBatches.resume(parts));
+      const { checkpoint: { id }, sink, rejected } = parts;
+      const batches = await MicroBatches.resume(parts);
+      const { batchId, conf } = batches.cursor;
+      await sink.open?.(id, { batchId, isNew: batchId === 0 });
+      // Under a name of its own, so that both sinks cannot share a folder.
+      const isNew = batchId === 0 || conf?.rejected !== rejected?.description;
+      await rejected?.open?.(`${id}/rejected`, { batchId, isNew });
+      return new StreamingQuery(parts, settings, batches);
     } catch (error) {
       await parts.checkpoint.close();
       throw error;
@@ -129,7 +134,7 @@ export class StreamingQuery {
   }
 
   async #run(): Promise<void> {
-    const { source, sink, rejected, checkpoint } = this.#parts;
+    const { source, pipeline, sink, rejected, checkpoint } = this.#parts;
     try {
       await this.#trigger();
       this.#status = status("Stopped", false, false);
@@ -144,8 +149,9 @@ export class StreamingQuery {
       this.#status = status(`Terminated with exception: ${message}`, false, false);
     } finally {
       this.#isActive = false;
+      pipeline.close();
       await Promise.allSettled([source.close(), sink.close?.(), rejected?.close?.()]);
-      await checkpoint.close();
+      await Promise.allSettled([checkpoint.close()]); // after the sinks: it lets another query in
     }
   }
 
@@ -163,16 +169,18 @@ export class StreamingQuery {
   }
 
   async #runInterval(interval: number): Promise<void> {
-    const due = this.#parts.now() + interval;
+    const began = this.#parts.now();
+    // A clock that was set back must not make the wait longer than the interval.
+    const rest = () => Math.min(interval, began + interval - this.#parts.now());
     const waiting = this.#idle;
     this.#idle = [];
     if (await this.#runNext({})) {
       this.#idle.push(...waiting); // there may be more
-      await this.#wait(due - this.#parts.now());
+      await this.#wait(rest());
     } else {
       this.#status = status("Waiting for data to arrive", false, false);
       for (const resolve of waiting) resolve();
-      await this.#wait(Math.max(POLLING_DELAY, due - this.#parts.now()));
+      await this.#wait(Math.max(POLLING_DELAY, rest()));
     }
   }
 

@@ -86,12 +86,16 @@ function rowStream(plan: ReadPlan): RowStream {
     score: (model) => rowStream({ ...plan, model }),
     withColumns: (...columns) => rowStream({ ...plan, columns: [...plan.columns, columns] }),
     withWatermark(column, delay, { maxAhead } = {}) {
+      if (plan.eventTime) throw new TypeError("Redefining watermark is disallowed. Set it once");
       for (const text of [delay, maxAhead ?? delay]) parseDuration(text); // fails early
       return rowStream({ ...plan, eventTime: { column, delay, maxAhead } });
     },
     groupByWindow(timeColumn, text, { keys = [], ...options } = {}) {
-      if (plan.schema.find(({ name }) => name === timeColumn)?.type !== "timestamp") {
-        throw new TypeError(`Cannot group by a window over "${timeColumn}": it is no timestamp`);
+      const type = plan.schema.find(({ name }) => name === timeColumn)?.type ?? "no field";
+      if (type !== "timestamp") {
+        throw new TypeError(
+          `Cannot group by a window over "${timeColumn}": it is ${type}, not timestamp`,
+        );
       }
       if (plan.eventTime && plan.eventTime.column !== timeColumn) {
         throw new TypeError(

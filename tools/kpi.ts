@@ -5,15 +5,14 @@ import {
   JsonlSink,
   type Offsets,
   OnnxModel,
+  openSource,
   ParquetSink,
   type ReadOptions,
   readStream,
   selectModel,
   type Sink,
-  type Source,
   type StreamingQuery,
   type StreamingQueryProgress,
-  TopicLog,
   TRANSACTION_SCHEMA,
   windowKpis,
 } from "lib";
@@ -76,7 +75,7 @@ async function main(): Promise<void> {
     ...args.model !== undefined && { model: args.model },
     ...threshold !== undefined && { threshold },
   });
-  const source = await openSource(required("source"), args.topic, read.failOnDataLoss ?? true);
+  const source = await openSource(required("source"), args.topic, read);
   const model = await OnnxModel.load(selection.path);
   const rows = readStream(source, TRANSACTION_SCHEMA, read)
     .score(model)
@@ -121,16 +120,6 @@ function startingOffsets(text: string, topic: string): "earliest" | "latest" | O
   throw new UsageError(
     `--starting-offsets must be earliest, latest or JSON such as '{"0": 17}', got ${text}`,
   );
-}
-
-async function openSource(spec: string, topic: string, failOnDataLoss: boolean): Promise<Source> {
-  const [kind, address] = splitSpec(spec);
-  if (kind === "log" && address) return await TopicLog.open(address, topic);
-  if (kind === "kafka" && address) {
-    const { KafkaSource } = await import("../lib/sources/kafka.ts");
-    return await KafkaSource.open(address, topic, { failOnDataLoss });
-  }
-  throw new UsageError(`--source must be log:DIR or kafka:BOOTSTRAP, got ${spec}`);
 }
 
 function sinkOf(spec: string): Sink {

@@ -5,7 +5,7 @@ import type { CommitEntry, Cursor, Logged, OffsetEntry } from "../core/plan.ts";
 import { resume } from "../core/plan.ts";
 import type { RowAccounting } from "../core/progress.ts";
 import type { Offsets } from "../core/types.ts";
-import { readFile, removeTemporaryFiles, writeFile } from "../files.ts";
+import { makeFolder, readFile, writeFile } from "../files.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";
 import { Lock } from "./lock.ts";
 
@@ -49,22 +49,22 @@ export class Checkpoint {
    */
   static async open(dir: string, identity: QueryIdentity, topic: string): Promise<Checkpoint> {
     for (const folder of ["offsets", "state", "commits", join("sources", "0")]) {
-      await Deno.mkdir(join(dir, folder), { recursive: true });
+      await makeFolder(join(dir, folder));
     }
     const lock = await Lock.take(join(dir, "lock"));
     try {
       if (lock.staleOwner !== undefined) {
         console.warn(`Took over "${dir}" from process ${lock.staleOwner}, which ended abruptly`);
       }
-      for (const folder of ["", "offsets", "state", "commits"]) {
-        await removeTemporaryFiles(join(dir, folder));
-      }
       const path = join(dir, "metadata");
       const text = await readFile(path);
       if (text !== undefined) return new Checkpoint(dir, idOf(path, text, identity), topic, lock);
-      if ((await batchIds(join(dir, "offsets"))).length > 0) throw damaged(path, "it is missing");
+      for (const folder of ["offsets", "state", "commits", join("sources", "0")]) {
+        if ((await batchIds(join(dir, folder))).length > 0) throw damaged(path, "it is missing");
+      }
       const id = crypto.randomUUID();
-      await writeFile(path, JSON.stringify({ id, query: identity }));
+      // Spark's file is one line without a version, which a reader of both can tell.
+      await writeFile(path, sealLines("metadata", { id, query: identity }).slice("v1\n".length));
       return new Checkpoint(dir, id, topic, lock);
     } catch (error) {
       await lock.release();
@@ -89,19 +89,19 @@ export class Checkpoint {
   async initialOffsets(find: () => Promise<Offsets>): Promise<Offsets> {
     const path = this.#path("sources", "0", "0");
     const text = await readFile(path);
-    if (text !== undefined) return sourceOffsets(path, openLines(path, text)[1]);
+    if (text !== undefined) return sourceOffsets(path, openLines(path, "sources/0/0", text)[1]);
+    if ((await batchIds(this.#path("offsets"))).length > 0) throw damaged(path, "it is missing");
     const offsets = await find();
-    await writeFile(path, sealLines({}, { [this.#topic]: offsets }));
+    await this.#write("sources/0/0", {}, { [this.#topic]: offsets });
     return offsets;
   }
 
   writeOffsets(batchId: number, { end, ...metadata }: OffsetEntry): Promise<void> {
-    const text = sealLines(metadata, { [this.#topic]: end });
-    return writeFile(this.#path("offsets", String(batchId)), text);
+    return this.#write(`offsets/${batchId}`, metadata, { [this.#topic]: end });
   }
 
   writeCommit(batchId: number, entry: CommitEntry): Promise<void> {
-    return writeFile(this.#path("commits", String(batchId)), sealLines(entry));
+    return this.#write(`commits/${batchId}`, entry);
   }
 
   /** Returns the state after a batch; that before the first batch, -1, is empty. */
@@ -109,17 +109,13 @@ export class Checkpoint {
     if (batchId < 0) {
       return { state: new Map(), total: { read: 0, counted: 0, late: 0, rejected: 0 } };
     }
-    const path = this.#path("state", String(batchId));
-    const text = await readFile(path);
-    if (text === undefined) throw damaged(path, "it is missing");
-    const [header, ...groups] = openLines(path, text);
+    const [header, ...groups] = await this.#read(`state/${batchId}`);
     const state = new Map(groups.map((line) => [groupId(groupOf(line)), groupOf(line)]));
     return { state, total: header!.total as StateEntry["total"] };
   }
 
   writeState(batchId: number, { state, total }: StateEntry): Promise<void> {
-    const lines = [...state.values()].map(lineOf);
-    return writeFile(this.#path("state", String(batchId)), sealLines({ total }, ...lines));
+    return this.#write(`state/${batchId}`, { total }, ...[...state.values()].map(lineOf));
   }
 
   /** Removes the files of batches before `oldest`. */
@@ -139,14 +135,25 @@ export class Checkpoint {
     return join(this.dir, ...parts);
   }
 
+  async #read(place: string): Promise<Record<string, unknown>[]> {
+    const path = this.#path(place);
+    const text = await readFile(path);
+    if (text === undefined) throw damaged(path, "it is missing");
+    return openLines(path, place, text);
+  }
+
+  #write(place: string, ...lines: [object, ...object[]]): Promise<void> {
+    return writeFile(this.#path(place), sealLines(place, ...lines));
+  }
+
   async #logged<Entry>(
     folder: string,
     batchId: number | undefined,
     read: (path: string, lines: Record<string, unknown>[]) => Entry,
   ): Promise<Logged<Entry> | undefined> {
     if (batchId === undefined) return undefined;
-    const path = this.#path(folder, String(batchId));
-    return { batchId, entry: read(path, openLines(path, await Deno.readTextFile(path))) };
+    const place = `${folder}/${batchId}`;
+    return { batchId, entry: read(this.#path(place), await this.#read(place)) };
   }
 }
 
@@ -165,14 +172,8 @@ export async function batchIds(folder: string): Promise<number[]> {
 }
 
 function idOf(path: string, text: string, identity: QueryIdentity): string {
-  let metadata: { id?: string; query?: QueryIdentity };
-  try {
-    metadata = JSON.parse(text);
-  } catch {
-    throw damaged(path, "it is not JSON");
-  }
-  const { id, query = {} } = metadata;
-  if (typeof id !== "string") throw damaged(path, "it names no query");
+  const [metadata] = openLines(path, "metadata", `v1\n${text}`);
+  const { id, query } = metadata as { id: string; query: QueryIdentity };
   const changed = Object.keys({ ...query, ...identity }).filter((k) => query[k] !== identity[k]);
   if (changed.length > 0) {
     const list = changed.map((key) => `${key} was ${query[key]} and is now ${identity[key]}`);

@@ -2,13 +2,14 @@ const PLACEHOLDER = "00000000";
 const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
 
 /**
- * Returns a log file in Spark's form, `v1` and then JSON lines, with a checksum of the whole in its
- * first object, where Spark passes over it.
+ * Returns the text of a log file in Spark's form, `v1` and then JSON lines, with a checksum in its
+ * first object, where Spark passes over it. The checksum is over the text and the file's place
+ * below the checkpoint, such as `offsets/7`: a file in the place of another is not taken for it.
  */
-export function sealLines(first: object, ...rest: readonly object[]): string {
+export function sealLines(place: string, first: object, ...rest: readonly object[]): string {
   const lines = [{ ...first, checksum: PLACEHOLDER }, ...rest].map((line) => JSON.stringify(line));
   const text = ["v1", ...lines].join("\n");
-  return text.replace(`"checksum":"${PLACEHOLDER}"`, `"checksum":"${checksumOf(text)}"`);
+  return text.replace(`"checksum":"${PLACEHOLDER}"`, `"checksum":"${checksumOf(place + text)}"`);
 }
 
 /**
@@ -16,7 +17,7 @@ export function sealLines(first: object, ...rest: readonly object[]): string {
  *
  * Throws a `SyntaxError` that names the file if it is torn, changed, or of another version.
  */
-export function openLines(path: string, text: string): Record<string, unknown>[] {
+export function openLines(path: string, place: string, text: string): Record<string, unknown>[] {
   const [version, ...lines] = text.split("\n");
   if (version !== "v1" && /^v\d+$/.test(version!)) {
     throw new SyntaxError(
@@ -26,7 +27,7 @@ export function openLines(path: string, text: string): Record<string, unknown>[]
   }
   const [, checksum] = CHECKSUM.exec(lines[0] ?? "") ?? [];
   const blank = text.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`);
-  if (version !== "v1" || checksum === undefined || checksumOf(blank) !== checksum) {
+  if (version !== "v1" || checksum === undefined || checksumOf(place + blank) !== checksum) {
     throw damaged(path, "its checksum does not match");
   }
   return lines.map((line) => JSON.parse(line));

@@ -12,21 +12,33 @@ export class Lock {
   /** Takes the lock, and throws an error that names the owner if another query holds it. */
   static async take(path: string): Promise<Lock> {
     const file = await Deno.open(path, { read: true, write: true, create: true });
-    const owner = (await Deno.readTextFile(path)).trim();
-    if (!await file.tryLock(true)) {
+    try {
+      const isFree = await file.tryLock(true);
+      const bytes = new Uint8Array(20); // read by this handle: on Windows no other may
+      const owner = new TextDecoder().decode(bytes.subarray(0, await file.read(bytes) ?? 0));
+      if (!isFree) {
+        throw new Error(
+          `Cannot use this checkpoint: a running query holds "${path}" (process ${
+            owner || "?"
+          }). ` +
+            `Stop it first, or give this query a checkpoint of its own`,
+        );
+      }
+      await file.truncate();
+      await file.seek(0, Deno.SeekMode.Start);
+      await file.write(new TextEncoder().encode(String(Deno.pid)));
+      return new Lock(file, owner || undefined);
+    } catch (error) {
       file.close();
-      throw new Error(
-        `Cannot use this checkpoint: a running query holds "${path}" (process ${owner || "?"}). ` +
-          `Stop it first, or give this query a checkpoint of its own`,
-      );
+      throw error;
     }
-    await file.truncate();
-    await file.write(new TextEncoder().encode(String(Deno.pid)));
-    return new Lock(file, owner || undefined);
   }
 
   async release(): Promise<void> {
-    await this.#file.truncate();
-    this.#file.close();
+    try {
+      await this.#file.truncate();
+    } finally {
+      this.#file.close();
+    }
   }
 }

@@ -106,7 +106,8 @@ function mergeGroups(a: Group, b: Group, merges: readonly Merge[]): Group {
 function mergeSlots(a: number | null, b: number | null, merge: Merge): number | null {
   if (a === null || b === null) return a ?? b;
   if (merge === "add") return a + b;
-  return merge === "min" ? Math.min(a, b) : Math.max(a, b);
+  if (merge === "max") return Math.max(a, b);
+  return Number.isNaN(a) || b < a ? b : a; // NaN is the greatest number, as in Spark
 }
 
 function byWindow(a: Group, b: Group): number {

@@ -26,7 +26,10 @@ const UNITS: Readonly<Record<string, number>> = {
  * ```
  */
 export function parseDuration(text: string): number {
-  const words = text.trim().toLowerCase().replace(/^interval\s+/, "").split(/\s+/);
+  const words = text.trim().toLowerCase().replace(/^interval\s+/, "")
+    .replace(/^'(\d+) (\d+):(\d+):(\d+)' day to second$/, "$1 days $2 hours $3 minutes $4 seconds")
+    .replace(/^'(\d+)-(\d+)' year to month$/, "$1 years $2 months")
+    .replace(/'(\S+)'/g, "$1").split(/\s+/);
   let total = 0;
   for (let i = 0; i < words.length; i += 2) {
     const count = /^[+-]?\d+(\.\d+)?$/.test(words[i]!) ? Number(words[i]) : NaN;

@@ -59,24 +59,26 @@ export function avg(column: ColumnOrExpr): Aggregate {
   };
 }
 
-/** Returns the least value of a column, which must be a number. */
+/** Returns the least value of a column, which must be a number. NaN is above all others. */
 export function min(column: ColumnOrExpr): Aggregate {
-  return extreme("min", toExpr(column));
+  const expr = toExpr(column);
+  return extreme("min", expr, expr.min());
 }
 
-/** Returns the greatest value of a column, which must be a number. */
+/** Returns the greatest value of a column, which must be a number. NaN is above all others. */
 export function max(column: ColumnOrExpr): Aggregate {
-  return extreme("max", toExpr(column));
+  const expr = toExpr(column);
+  return extreme("max", expr, expr.sort().last()); // Polars' own max passes over NaN
 }
 
 function whole(text: string, expr: Expr): Aggregate {
   return { text, slots: [{ merge: "add", expr }], type: "integer", finish: ([n]) => n! };
 }
 
-function extreme(merge: "min" | "max", expr: Expr): Aggregate {
+function extreme(merge: "min" | "max", of: Expr, expr: Expr): Aggregate {
   return {
-    text: `${merge}(${expr})`,
-    slots: [{ merge, expr: expr[merge]() }],
+    text: `${merge}(${of})`,
+    slots: [{ merge, expr }],
     finish: ([value]) => value!,
   };
 }

@@ -1,12 +1,10 @@
 import {
   type Cursor,
   namedDoubles,
-  readName,
+  readString,
   readToken,
   skipBlanks,
   skipBytes,
-  skipSeparator,
-  skipValue,
   stringAt,
   textAt,
   type Token,
@@ -34,6 +32,9 @@ interface Target {
   /** What came after this field last time, also from one message to the next: a guess. */
   next: Target | undefined;
 }
+
+/** Jackson, the JSON reader inside Spark, refuses deeper nesting. */
+const maxDepth = 1_000;
 
 interface Batch {
   readonly targets: readonly Target[];
@@ -93,7 +94,8 @@ function newTarget(field: Field, length: number): Target {
 }
 
 function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {
-  const nullCount = nulls.reduce((sum, isNull) => sum + isNull, 0);
+  let nullCount = 0;
+  for (const isNull of nulls) nullCount += isNull;
   if (field.type !== "string") return { values: numbers, nulls, nullCount };
   return { values: strings.map((text, row) => nulls[row] ? null : text), nullCount };
 }
@@ -165,6 +167,39 @@ function readField(c: Cursor, target: Target, batch: Batch): boolean {
     nulls[row] = 0;
   } else lost.add(target);
   return true;
+}
+
+/**
+ * Moves to the end of the value that starts with `token`, and says whether it is well formed;
+ * `depth` counts the arrays and objects around it.
+ */
+function skipValue(c: Cursor, token: Token, depth: number): boolean {
+  if (token !== "array" && token !== "object") return token !== "bad" && token !== "bad string";
+  if (depth >= maxDepth) return false;
+  for (let first = true;; first = false) {
+    const byte = skipBlanks(c);
+    if (byte === (token === "array" ? 93 /* ] */ : 125 /* } */)) {
+      c.pos++;
+      return true;
+    }
+    if (!first && !skipSeparator(c, 44 /* , */)) return false;
+    if (token === "object" && !(readName(c) && skipSeparator(c, 58 /* : */))) return false;
+    if (!skipValue(c, readToken(c), depth + 1)) return false;
+  }
+}
+
+/** Moves over `separator` and the blanks around it, and says whether it was there. */
+function skipSeparator(c: Cursor, separator: number): boolean {
+  if (skipBlanks(c) !== separator) return false;
+  c.pos++;
+  skipBlanks(c);
+  return true;
+}
+
+/** Reads the name of a field, and says whether there is one. */
+function readName(c: Cursor): boolean {
+  const byte = c.pos < c.end ? c.bytes[c.pos] : -1;
+  return (byte === 34 /* " */ || byte === 39 /* ' */) && readString(c);
 }
 
 /** Turns the token into the value of a field of numbers, and says whether that can be done. */

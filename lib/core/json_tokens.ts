@@ -49,8 +49,7 @@ const words: readonly (readonly [Uint8Array, Token, number])[] = [
 ];
 const escapable = new Set(encoder.encode(`"'/\\bfnrtu`));
 
-// Limits of Jackson, the JSON reader inside Spark.
-const maxDepth = 1_000;
+/** Jackson, the JSON reader inside Spark, refuses longer numbers. */
 const maxDigits = 1_000;
 
 /** Moves over blanks and returns the byte there, -1 at the end. */
@@ -126,7 +125,8 @@ export function readString(c: Cursor): boolean {
       }
     } else if (byte < 32) good = false;
   }
-  while (pos < end && (bytes[pos]! & 0xc0) === 0x80) pos++; // the rest of the wrong character
+  // What is wrong may be a character of several bytes.
+  while (pos < end && bytes[pos - 1]! >= 0x80 && (bytes[pos]! & 0xc0) === 0x80) pos++;
   c.pos = pos;
   return false;
 }
@@ -153,51 +153,8 @@ export function textAt(c: Cursor): string {
 }
 
 /**
- * Moves to the end of the value that starts with `token`, and says whether it is well formed;
- * `depth` counts the arrays and objects around it.
- */
-export function skipValue(c: Cursor, token: Token, depth: number): boolean {
-  if (token !== "array" && token !== "object") return token !== "bad" && token !== "bad string";
-  if (depth >= maxDepth) return false;
-  for (let first = true;; first = false) {
-    const byte = skipBlanks(c);
-    if (byte === (token === "array" ? 93 /* ] */ : 125 /* } */)) {
-      c.pos++;
-      return true;
-    }
-    if (!first && !skipSeparator(c, 44 /* , */)) return false;
-    if (token === "object" && !(readName(c) && skipSeparator(c, 58 /* : */))) return false;
-    if (!skipValue(c, readToken(c), depth + 1)) return false;
-  }
-}
-
-/** Moves over `separator` and the blanks around it, and says whether it was there. */
-export function skipSeparator(c: Cursor, separator: number): boolean {
-  if (skipBlanks(c) !== separator) return false;
-  c.pos++;
-  skipBlanks(c);
-  return true;
-}
-
-/** Reads the name of a field, and says whether there is one. */
-export function readName(c: Cursor): boolean {
-  const byte = c.pos < c.end ? c.bytes[c.pos] : -1;
-  return (byte === 34 /* " */ || byte === 39 /* ' */) && readString(c);
-}
-
-/** 10^0 … 10^22, all exact in a double, and each split in two halves of 26 bits. */
-const powers = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
-const upperHalves = powers.map(upperHalf);
-
-/** Cuts a double to its upper 26 bits, so that products of halves are exact (Veltkamp). */
-function upperHalf(x: number): number {
-  const scaled = x * 134_217_729;
-  return scaled - (scaled - x);
-}
-
-/**
- * Reads a number as correctly rounded as `Number` would, of a text in JSON's grammar: 9 digits go to
- * one integer, 9 more to another, and what does not fit is left to `Number`.
+ * Reads a number of JSON's grammar, as correctly rounded as `Number` would: up to 9 digits go to one
+ * integer, 9 more to another, and what does not fit is left to `Number`.
  */
 function readNumber(c: Cursor): Token {
   const { bytes, end } = c;
@@ -206,71 +163,88 @@ function readNumber(c: Cursor): Token {
   let pos = first;
   let digit = 0;
   let high = 0;
-  let low = 0;
-  for (; pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) high = Math.imul(high, 10) + digit;
+  while (pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+    high = Math.imul(high, 10) + digit;
+    pos++;
+  }
   const whole = pos - first;
   if (whole === 0 || whole > 1 && bytes[first] === 48) return "bad";
-  let scale = 0;
-  let lows = 0;
-  let rest = whole > 9 ? 1 : 0;
+  let fits = whole <= 9;
+  let low = 0;
+  let lowDigits = 0;
   const point = pos;
-  if (pos < end && bytes[pos] === 46) {
+  if (pos < end && bytes[pos] === 46 /* . */) {
     pos++;
-    let limit = end;
-    if (high === 0) { for (; pos < end && bytes[pos] === 48; pos++); limit = Math.min(end, pos + 9); }
-    else limit = Math.min(end, pos + 9 - whole);
-    for (; pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) high = Math.imul(high, 10) + digit;
-    const l0 = pos;
+    // Leading zeros are no digits of the integer.
+    while (high === 0 && pos < end && bytes[pos] === 48) pos++;
+    let limit = Math.min(end, pos + 9 - (high === 0 ? 0 : whole));
+    while (pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+      high = Math.imul(high, 10) + digit;
+      pos++;
+    }
+    const lowStart = pos;
     limit = Math.min(end, pos + 9);
-    for (; pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) low = Math.imul(low, 10) + digit;
-    lows = pos - l0;
-    const l1 = pos;
-    for (; pos < end && bytes[pos]! - 48 >>> 0 <= 9; pos++);
-    if (pos > l1) rest = 1;
-    scale = pos - point - 1;
-    if (scale === 0) return "bad";
+    while (pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+      low = Math.imul(low, 10) + digit;
+      pos++;
+    }
+    lowDigits = pos - lowStart;
+    for (; pos < end && bytes[pos]! - 48 >>> 0 <= 9; pos++) fits = false;
+    if (pos === point + 1) return "bad";
   }
-  let length = whole + scale;
-  const float = pos > point || pos < end && (bytes[pos]! | 32) === 101; /* e */
-  if (pos < end && (bytes[pos]! | 32) === 101) {
+  let scale = Math.max(0, pos - point - 1);
+  let digits = whole + scale;
+  if (pos < end && (bytes[pos]! | 32) === 101 /* e */) {
     const sign = bytes[++pos];
-    if (sign === 43 || sign === 45) pos++;
+    if (sign === 43 /* + */ || sign === 45 /* - */) pos++;
     const start = pos;
     let exponent = 0;
-    for (; pos < end && bytes[pos]! - 48 >>> 0 <= 9; pos++) {
-      exponent = Math.min(exponent * 10 + bytes[pos]! - 48, 9_999);
+    while (pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+      exponent = Math.min(exponent * 10 + digit, 9_999);
+      pos++;
     }
     if (pos === start) return "bad";
-    length += pos - start;
     scale += sign === 45 ? exponent : -exponent;
+    digits += pos - start;
   }
-  if (length > maxDigits) return "bad";
+  if (digits > maxDigits) return "bad";
   c.pos = pos;
-  const value = rest ? NaN : assemble(high, low, lows, scale);
+  const value = fits ? scaleDown(high, low, lowDigits, scale) : NaN;
   if (Number.isNaN(value)) c.value = Number(textAt(c));
-  else c.value = !negative ? value : float ? -value : 0 - value; // an integer has no -0
-  return float ? "float" : "integer";
+  else c.value = !negative ? value : pos > point ? -value : 0 - value; // an integer has no -0
+  return pos > point ? "float" : "integer";
 }
 
-/** Computes (high and low, together `digits` digits) / 10^scale; NaN if it cannot tell the nearest. */
-function assemble(high: number, low: number, digits: number, scale: number): number {
+/** 10^0 … 10^22, all exact in a double, their inverses, and their halves. */
+const powers = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+const inverses = powers.map((power) => 1 / power);
+const upperHalves = powers.map(upperHalf);
+
+/** Cuts a double to its upper 26 bits, so that products of halves are exact (Veltkamp). */
+function upperHalf(x: number): number {
+  const scaled = x * 134_217_729;
+  return scaled - (scaled - x);
+}
+
+/** Computes the double nearest to (high * 10^lowDigits + low) / 10^scale; NaN if it is not sure. */
+function scaleDown(high: number, low: number, lowDigits: number, scale: number): number {
   if (scale < 0 || scale > 22) return NaN;
   const power = powers[scale]!;
-  if (digits === 0) return high / power;
-  const upper = high * powers[digits]!; // exact: at most 30 and 21 bits beside powers of 2
+  if (lowDigits === 0) return high / power;
+  const upper = high * powers[lowDigits]!; // exact: at most 30 and 21 bits, beside powers of 2
   const sum = upper + low;
   const rest = low - (sum - upper); // exact: what the addition rounded away
   const quotient = sum / power;
   if (rest === 0) return quotient;
   // The remainder of the division is exact (Dekker's product), so `more` is what the quotient lacks
-  // up to 2^-52 of itself. Where that can change the rounding, the two sums differ.
+  // up to 2^-51 of itself. Where that can change the rounding, the two sums differ.
   const a = upperHalf(quotient);
   const b = quotient - a;
   const x = upperHalves[scale]!;
   const y = power - x;
   const product = quotient * power;
   const error = ((a * x - product) + a * y + b * x) + b * y;
-  const more = ((sum - product - error) + rest) / power;
+  const more = ((sum - product - error) + rest) * inverses[scale]!;
   const value = quotient + more * (1 - 2 ** -50);
   return value === quotient + more * (1 + 2 ** -50) ? value : NaN;
 }

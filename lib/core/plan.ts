@@ -37,6 +37,8 @@ export interface Cursor {
   readonly lateWatermark: number;
   /** The watermark the next batch evicts with. */
   readonly watermark: number;
+  /** The settings of the batch planned last. */
+  readonly conf?: OffsetEntry["conf"] | undefined;
   /** Set if the batch was planned but not committed: it runs again, as planned. */
   readonly planned?: OffsetEntry | undefined;
 }
@@ -63,6 +65,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
     return {
       batchId: batchId + 1,
       start: entry.end,
+      conf: entry.conf,
       lateWatermark: entry.batchWatermarkMs,
       watermark: Math.max(entry.batchWatermarkMs, lastCommit!.entry.nextBatchWatermarkMs),
     };
@@ -73,6 +76,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
   return {
     batchId,
     start: previousOffsets?.entry.end,
+    conf: entry.conf,
     lateWatermark: previousOffsets?.entry.batchWatermarkMs ?? 0,
     watermark: entry.batchWatermarkMs,
     planned: entry,

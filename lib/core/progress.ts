@@ -103,12 +103,12 @@ export function stateOperator(step: Step): StateOperatorProgress {
 /** Returns the progress entry of event times, all epoch ms; empty without a watermark. */
 export function eventTimeProgress(
   watermark: number | null,
-  stats: EventTimeStats | undefined,
+  { count, min, max, avg }: EventTimeStats,
 ): StreamingQueryProgress["eventTime"] {
   if (watermark === null) return {};
   return {
     watermark: isoTime(watermark),
-    ...stats && { min: isoTime(stats.min), max: isoTime(stats.max), avg: isoTime(stats.avg) },
+    ...count > 0 && { min: isoTime(min), max: isoTime(max), avg: isoTime(avg) },
   };
 }
 

@@ -30,15 +30,9 @@ export function parseTimestamp(text: string): number | null {
 function parse(text: string): number | null {
   const match = form.exec(trim(text));
   if (!match) return null;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7)
-    .map((digits, i) => Number(digits ?? (i < 3 ? 1 : 0))) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+  // What is left out is left out at the end.
+  const [year = 1, month = 1, day = 1, hour = 0, minute = 0, second = 0] = match.slice(1, 7)
+    .filter((digits) => digits !== undefined).map(Number);
   if (!isDate(year, month, day) || hour > 23 || minute > 59 || second > 59) return null;
   const local = epochDay(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
   const seconds = match[8] === undefined ? local : toUtc(local, match[8]);

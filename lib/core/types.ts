@@ -42,13 +42,24 @@ export interface Source {
 
 export type OutputMode = "append" | "update" | "complete";
 
+/** How a query goes on with a sink. */
+export interface SinkStart {
+  /** The batch to come: what is there of it and of later ones was left by a crash. */
+  readonly batchId: number;
+  /** Whether the query has never committed a batch with this sink. */
+  readonly isNew: boolean;
+}
+
 /** What a query writes to. */
 export interface Sink {
   readonly description: string;
   /** The output modes it can take; all if absent. */
   readonly outputModes?: readonly OutputMode[];
-  /** Prepares the sink for a query, and throws if it holds the output of another. */
-  open?(queryId: string): Promise<void>;
+  /**
+   * Prepares the sink for a query. Throws if it holds the output of another, or if what the query
+   * wrote there is gone.
+   */
+  open?(queryId: string, start: SinkStart): Promise<void>;
   /** Adds the rows of a batch. A second call with the same id, after a crash, replaces the first. */
   addBatch(batchId: number, rows: DataFrame): Promise<void>;
   close?(): Promise<void>;

@@ -1,4 +1,4 @@
-/** The least, greatest and mean event time of a batch, in epoch ms. */
+/** The least, greatest and mean event time of some rows, in epoch ms; of no rows if `count` is 0. */
 export interface EventTimeStats {
   readonly count: number;
   readonly min: number;
@@ -7,11 +7,10 @@ export interface EventTimeStats {
 }
 
 /**
- * Returns the statistics of a batch's event times (epoch ms, NaN where null), or `undefined` if it
- * has no rows. A null counts as 0 and the mean is a running one, as in Spark's `EventTimeStats`.
+ * Returns the statistics of event times (epoch ms, NaN where null). A null counts as 0 and the mean
+ * is a running one, as in Spark's `EventTimeStats`.
  */
-export function eventTimeStats(eventTimes: Float64Array): EventTimeStats | undefined {
-  if (eventTimes.length === 0) return undefined;
+export function eventTimeStats(eventTimes: Float64Array): EventTimeStats {
   let min = Infinity;
   let max = -Infinity;
   let avg = 0;
@@ -22,6 +21,17 @@ export function eventTimeStats(eventTimes: Float64Array): EventTimeStats | undef
     avg += (time - avg) / (i + 1);
   }
   return { count: eventTimes.length, min, max, avg };
+}
+
+/** Returns the statistics of the rows of both. */
+export function mergeStats(a: EventTimeStats, b: EventTimeStats): EventTimeStats {
+  const count = a.count + b.count;
+  return {
+    count,
+    min: Math.min(a.min, b.min),
+    max: Math.max(a.max, b.max),
+    avg: count === 0 ? 0 : a.avg + (b.avg - a.avg) * (b.count / count),
+  };
 }
 
 /**

@@ -1,0 +1,70 @@
+import { parseMessages } from "./core/json.ts";
+import type { Messages, ParsedBatch, Schema } from "./core/types.ts";
+
+export interface ParseRequest {
+  readonly messages: readonly Messages[];
+  readonly schema: Schema;
+}
+
+/** Messages come back with what was read from them: their bytes are moved there and back. */
+export interface ParseReply {
+  readonly parsed: ParsedBatch;
+  readonly messages: readonly Messages[];
+}
+
+/** Rows from which a thread is worth the trip. */
+const MIN_ROWS = 4_000;
+const MAX_THREADS = Math.min(4, navigator.hardwareConcurrency);
+
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: ((reply: ParseReply) => void)[];
+}
+
+const threads: Thread[] = [];
+let users = 0;
+
+/** Reads messages as `parseMessages` does, large chunks in threads that all queries share. */
+export class ParsePool {
+  constructor() {
+    users++;
+  }
+
+  /** The messages given are used up: use those of the reply. */
+  parse(messages: readonly Messages[], schema: Schema): Promise<ParseReply> {
+    const rows = messages.reduce((sum, { offsets }) => sum + offsets.length, 0);
+    if (rows < MIN_ROWS) {
+      return Promise.resolve({ parsed: parseMessages(messages, schema), messages });
+    }
+    const own = messages.map((slice) => ({ ...slice, bytes: ownBytes(slice.bytes) }));
+    const { worker, waiting } = idlestThread();
+    return new Promise((resolve) => {
+      waiting.push(resolve);
+      worker.postMessage({ messages: own, schema }, own.map(({ bytes }) => bytes.buffer));
+    });
+  }
+
+  /** Ends the threads if no other query uses them. */
+  close(): void {
+    if (--users > 0) return;
+    for (const { worker } of threads.splice(0)) worker.terminate();
+  }
+}
+
+/** A buffer can move only if nothing else lies in it. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength
+    ? new Uint8Array(buffer)
+    : bytes.slice();
+}
+
+function idlestThread(): Thread {
+  const idlest = threads.toSorted((a, b) => a.waiting.length - b.waiting.length)[0];
+  if (idlest && (idlest.waiting.length === 0 || threads.length === MAX_THREADS)) return idlest;
+  const worker = new Worker(new URL("./parse_worker.ts", import.meta.url), { type: "module" });
+  const thread: Thread = { worker, waiting: [] };
+  worker.onmessage = ({ data }) => thread.waiting.shift()!(data);
+  threads.push(thread);
+  return thread;
+}

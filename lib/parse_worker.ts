@@ -1,0 +1,17 @@
+// Parses one chunk of messages in a thread of its own; see parse_pool.ts.
+import { parseMessages } from "./core/json.ts";
+import type { ParseReply, ParseRequest } from "./parse_pool.ts";
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<ParseRequest>) => void;
+  postMessage(reply: ParseReply, transfer: Transferable[]): void;
+};
+
+scope.onmessage = ({ data: { messages, schema } }) => {
+  const parsed = parseMessages(messages, schema);
+  const columns = Object.values(parsed.columns).flatMap((column) =>
+    "nulls" in column ? [column.values.buffer, column.nulls.buffer] : []
+  );
+  const buffers = new Set([...columns, ...messages.map(({ bytes }) => bytes.buffer)]);
+  scope.postMessage({ parsed, messages }, [...buffers] as Transferable[]);
+};

@@ -1,0 +1,162 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Messages, Offsets, Source } from "../core/types.ts";
+
+const NEWLINE = 10;
+/** Lines between two remembered byte positions. */
+const STRIDE = 256;
+const CHUNK_BYTES = 1 << 20;
+
+/**
+ * Names the folder of a topic, `DIR/<topic>`. Throws a `RangeError` if `topic` is not a name Kafka
+ * allows, which also keeps it from leading out of `dir`.
+ */
+export function topicFolder(dir: string, topic: string): string {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic) && topic !== "." && topic !== "..") {
+    return join(dir, topic);
+  }
+  throw new RangeError(
+    `A topic's name should be 1 to 249 of the characters a-z, A-Z, 0-9, ".", "_" and "-", and not ` +
+      `"." or "..", got ${JSON.stringify(topic)}`,
+  );
+}
+
+/**
+ * Reads a topic that is a folder of text files, `DIR/<topic>/partition-<p>.jsonl`: one message a
+ * line, the offset is the line number from 0.
+ *
+ * The files only grow, and anyone may append to them. A last line without its `\n` is not there
+ * yet; a `\r` before the `\n` belongs to the message; an empty line is an empty message. Partitions
+ * may be added at any time. Once a file has lost lines every call fails with a `RangeError` that
+ * names the file and the offsets, as `failOnDataLoss` does in Spark.
+ */
+export class TopicLog implements Source {
+  readonly description: string;
+  readonly #partitions = new Map<string, Lines>();
+
+  private constructor(readonly topic: string, readonly folder: string) {
+    this.description = `TopicLog[${topic}]`;
+  }
+
+  /** Opens the log of `topic` in `dir`. Throws a `RangeError` if it has no partition there. */
+  static async open(dir: string, topic: string): Promise<TopicLog> {
+    const log = new TopicLog(topic, topicFolder(dir, topic));
+    if (!existsSync(log.folder) || Object.keys(await log.latestOffsets()).length === 0) {
+      throw new RangeError(
+        `Cannot open the topic "${topic}": there is no ${join(log.folder, "partition-0.jsonl")}; ` +
+          `publish to it first, as \`deno task replay\` does`,
+      );
+    }
+    return log;
+  }
+
+  async earliestOffsets(): Promise<Offsets> {
+    const partitions = Object.keys(await this.latestOffsets());
+    return Object.fromEntries(partitions.map((partition) => [partition, 0]));
+  }
+
+  /** Counts the complete lines of each partition; reads only what was added since the last call. */
+  latestOffsets(): Promise<Offsets> {
+    return Promise.try(() => {
+      for (const { name } of Deno.readDirSync(this.folder)) {
+        const partition = /^partition-(0|[1-9]\d*)\.jsonl$/.exec(name)?.[1];
+        if (partition !== undefined) this.#lines(partition);
+      }
+      return Object.fromEntries([...this.#partitions].map(([p, lines]) => [p, lines.count()]));
+    });
+  }
+
+  getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
+    // The keys of an object that are whole numbers come in ascending order.
+    return Promise.try(() =>
+      Object.entries(end).map(([partition, stop]) => {
+        return { partition, ...this.#lines(partition).read(start[partition] ?? 0, stop) };
+      })
+    );
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #lines(partition: string): Lines {
+    const file = join(this.folder, `partition-${partition}.jsonl`);
+    if (!this.#partitions.has(partition)) this.#partitions.set(partition, new Lines(file));
+    return this.#partitions.get(partition)!;
+  }
+}
+
+/** The complete lines of a growing file. */
+class Lines {
+  /** Byte position of line `i * STRIDE`. */
+  readonly #marks = [0];
+  #count = 0;
+  /** Where the complete lines end. */
+  #bytes = 0;
+
+  constructor(readonly file: string) {}
+
+  /** Reads synchronously, so that two queries that share a log never see an index half grown. */
+  count(): number {
+    const size = statSync(this.file, { throwIfNoEntry: false })?.size ?? 0;
+    if (size < this.#bytes) {
+      throw this.#lost(`${size} bytes, but offsets 0 to ${this.#count} took ${this.#bytes}`);
+    }
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - this.#bytes));
+    for (let from = this.#bytes; from < size;) {
+      const chunk = buffer.subarray(0, readAt(this.file, from, buffer));
+      if (chunk.length === 0) break; // It shrank meanwhile; the next call says so.
+      for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) {
+        this.#bytes = from + at + 1;
+        if (++this.#count % STRIDE === 0) this.#marks.push(this.#bytes);
+      }
+      from += chunk.length;
+    }
+    return this.#count;
+  }
+
+  /** Reads lines `[start, stop)` in one piece, from the mark before `start` to the one after `stop`. */
+  read(start: number, stop: number): Omit<Messages, "partition"> {
+    if (stop > this.count() || start > stop) {
+      throw this.#lost(`${this.#count} messages, but offsets ${start} to ${stop} are to be read`);
+    }
+    const mark = Math.floor(start / STRIDE);
+    const from = this.#marks[mark]!;
+    const size = (this.#marks[Math.ceil(stop / STRIDE)] ?? this.#bytes) - from;
+    if (size > 0xffff_ffff) {
+      throw new RangeError(`A batch is under 4 GiB, got ${size} bytes: set maxOffsetsPerTrigger`);
+    }
+    const bytes = new Uint8Array(size);
+    readAt(this.file, from, bytes);
+    const n = stop - start;
+    const [offsets, starts, ends] = [new Float64Array(n), new Uint32Array(n), new Uint32Array(n)];
+    for (let i = mark * STRIDE - start, at = 0; i < n; i++) {
+      const end = bytes.indexOf(NEWLINE, at);
+      if (end < 0) throw this.#lost(`lost bytes while offsets ${start} to ${stop} were read`);
+      if (i >= 0) {
+        offsets[i] = start + i;
+        starts[i] = at;
+        ends[i] = end;
+      }
+      at = end + 1;
+    }
+    return { offsets, bytes, starts, ends };
+  }
+
+  #lost(what: string): RangeError {
+    return new RangeError(
+      `Messages are lost: ${this.file} has ${what}; restore it, or start with a new checkpoint`,
+    );
+  }
+}
+
+/** Fills `buffer` from `position` on and returns how many bytes there were. */
+function readAt(path: string, position: number, buffer: Uint8Array): number {
+  using file = Deno.openSync(path);
+  file.seekSync(position, Deno.SeekMode.Start);
+  let length = 0;
+  for (let read: number | null = 1; read; length += read ?? 0) {
+    read = file.readSync(buffer.subarray(length));
+  }
+  return length;
+}

@@ -1,0 +1,272 @@
+/**
+ * Starts and stops a one-node Apache Kafka on loopback, for development and tests:
+ * `deno task kafka up [--port 9092]` and `deno task kafka down`. Its state is kept in `.kafka/`.
+ */
+import { spawn } from "node:child_process";
+import { Buffer } from "node:buffer";
+import { closeSync, openSync } from "node:fs";
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { kafkaClient } from "../lib/sources/kafka_client.ts";
+
+const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+const POM = `${PROJECT}cluster/kafka/pom.xml`;
+const TEMPLATE = `${PROJECT}cluster/kafka/server.properties`;
+const STATE = `${PROJECT}.kafka`;
+/** The broker's jars, shared by the development broker and the tests. */
+export const JARS = `${STATE}/lib`;
+const READY_TIMEOUT_MS = 90_000;
+const STOP_TIMEOUT_MS = 30_000;
+const USAGE =
+  "Usage: deno task kafka up [--port 9092]   (the controller takes the port after it)\n" +
+  "       deno task kafka down";
+
+/** A broker that runs. */
+export interface Broker {
+  readonly bootstrap: string;
+  readonly pid: number;
+  /** Sends SIGTERM and waits until the process has ended. */
+  stop(): Promise<void>;
+  /** Sends SIGKILL, as a crash would end it, and waits until the process has ended. */
+  kill(): Promise<void>;
+}
+
+/** Where a broker lives; `properties` are lines added to its server.properties. */
+export interface BrokerOptions {
+  readonly port: number;
+  /** Absolute; holds data, log, pid and properties. Data of an earlier run is kept. */
+  readonly dir: string;
+  readonly controllerPort?: number;
+  readonly properties?: readonly string[];
+  /** Called with each step, in words. */
+  readonly onProgress?: (step: string) => void;
+}
+
+/** Returns what is missing to run a broker, as a sentence with the remedy, or undefined. */
+export async function missingTools(): Promise<string | undefined> {
+  const java = await run("java", ["-version"]);
+  const version = Number(/version "(\d+)/.exec(java?.output ?? "")?.[1] ?? 0);
+  const remedy = "Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven; " +
+    "macOS: brew install openjdk@17 maven; Windows: winget install EclipseAdoptium.Temurin.17.JDK, and Maven";
+  if (version < 17) {
+    return `Kafka needs Java 17 or newer, found ${version || "none"}. ${remedy}`;
+  }
+  if (!(await haveJars()) && !(await run("mvn", ["-version"]))) {
+    return `Maven is needed to fetch Kafka from Maven Central, found none. ${remedy}`;
+  }
+}
+
+/** Starts a broker and returns when it answers; throws if a port is taken or it does not come up. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { port, dir, onProgress = () => {} } = options;
+  const controllerPort = options.controllerPort ?? port + 1;
+  for (const wanted of [port, controllerPort]) {
+    if (await becomesFree(wanted)) continue;
+    throw new RangeError(
+      `Port ${wanted} on 127.0.0.1 is taken. Choose another with --port N (N and N + 1 must be free), ` +
+        "or end the program that has it",
+    );
+  }
+  await fetchJars(onProgress);
+  await Deno.mkdir(dir, { recursive: true });
+  const config = `${dir}/server.properties`;
+  const values: Record<string, unknown> = { port, controllerPort, dir };
+  const template = (await Deno.readTextFile(TEMPLATE))
+    .replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
+  await Deno.writeTextFile(config, [template, ...options.properties ?? []].join("\n") + "\n");
+  if (!(await exists(`${dir}/data/meta.properties`))) {
+    onProgress("formatting its storage");
+    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
+    const args = ["format", "-t", id, "-c", config];
+    const format = await run("java", [...classPath(), "kafka.tools.StorageTool", ...args]);
+    if (!format) throw new Error(`Cannot format the storage in ${dir}: see java's output above`);
+  }
+  onProgress(`starting on 127.0.0.1:${port}`);
+  const log = openSync(`${dir}/broker.log`, "a");
+  const child = spawn("java", [
+    "-Xms128m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    ...classPath(),
+    "kafka.Kafka",
+    config,
+  ], { detached: true, stdio: ["ignore", log, log] });
+  closeSync(log);
+  child.unref();
+  const pid = child.pid!;
+  await Deno.writeTextFile(`${dir}/broker.pid`, `${pid}`);
+  const bootstrap = `127.0.0.1:${port}`;
+  const broker: Broker = {
+    bootstrap,
+    pid,
+    stop: () => end(dir, "SIGTERM"),
+    kill: () => end(dir, "SIGKILL"),
+  };
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (!(await answers(bootstrap))) {
+    if (!(await brokerPid(dir)) || Date.now() > deadline) {
+      await broker.stop();
+      const tail = (await Deno.readTextFile(`${dir}/broker.log`)).trim().split("\n").slice(-5);
+      throw new Error(`Kafka did not come up. The end of ${dir}/broker.log:\n${tail.join("\n")}`);
+    }
+    await delay(200);
+  }
+  return broker;
+}
+
+/** Stops the broker of a state folder; returns whether there was one. */
+export async function stopBroker(dir: string): Promise<boolean> {
+  const running = await brokerPid(dir) !== undefined;
+  await end(dir, "SIGTERM");
+  return running;
+}
+
+/** Returns the process id of the broker of a state folder, if it runs and is that broker. */
+async function brokerPid(dir: string): Promise<number | undefined> {
+  if (!(await exists(`${dir}/broker.pid`))) return undefined;
+  const pid = Number(await Deno.readTextFile(`${dir}/broker.pid`));
+  const command = await exists(`/proc/${pid}/cmdline`)
+    ? (await Deno.readTextFile(`/proc/${pid}/cmdline`)).replaceAll("\0", " ")
+    : (await run("ps", ["-o", "command=", "-p", `${pid}`]))?.output ?? "";
+  return command.includes(`${dir}/server.properties`) ? pid : undefined;
+}
+
+async function end(dir: string, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  const pid = await brokerPid(dir);
+  if (pid !== undefined) Deno.kill(pid, signal);
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (await brokerPid(dir) !== undefined) {
+    if (Date.now() > deadline) {
+      throw new Error(`Kafka (process ${pid}) has not stopped: see ${dir}/broker.log`);
+    }
+    await delay(100);
+  }
+  if (await exists(`${dir}/broker.pid`)) await Deno.remove(`${dir}/broker.pid`);
+}
+
+async function answers(bootstrap: string): Promise<boolean> {
+  const admin = (await kafkaClient(bootstrap, { ssl: false })).admin();
+  try {
+    await admin.connect();
+    return (await admin.describeCluster()).brokers.length > 0;
+  } catch {
+    return false; // not yet: the caller asks again
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Fetches the jars the pom names, once; into a folder beside, so that half a download is not used. */
+async function fetchJars(onProgress: (step: string) => void): Promise<void> {
+  if (await haveJars()) return;
+  onProgress("fetching it from Maven Central, about 45 MB, once");
+  const partial = `${STATE}/lib.${crypto.randomUUID()}`;
+  const maven = await run("mvn", [
+    "-q",
+    "-B",
+    "-f",
+    POM,
+    "dependency:copy-dependencies",
+    "-DincludeScope=runtime",
+    `-DoutputDirectory=${partial}`,
+  ]);
+  if (!maven) throw new Error("Maven could not fetch Kafka: see its output above");
+  if (await exists(JARS)) await Deno.remove(JARS, { recursive: true });
+  await Deno.rename(partial, JARS);
+}
+
+async function haveJars(): Promise<boolean> {
+  const version = /kafka_2\.13<\/artifactId>\s*<version>([^<]+)/.exec(await Deno.readTextFile(POM));
+  return await exists(`${JARS}/kafka_2.13-${version?.[1]}.jar`);
+}
+
+function classPath(): string[] {
+  return ["-cp", `${JARS}/*`];
+}
+
+/** Runs a program to its end; undefined, with its output on stderr, if it failed or is missing. */
+async function run(program: string, args: string[]): Promise<{ output: string } | undefined> {
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
+    const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    if (success) return { output };
+    if (program !== "ps") console.error(output);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** A broker that was just killed frees its ports a moment after it is gone. */
+async function becomesFree(port: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (isFree(port)) return true;
+    await delay(100);
+  }
+  return false;
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [verb, flag, value] = args;
+  const port = flag === undefined ? 9092 : Number(value);
+  const known = verb === "down" ? args.length === 1 : verb === "up" &&
+    (args.length === 1 || (args.length === 3 && flag === "--port"));
+  if (!known || !(Number.isInteger(port) && port > 0 && port < 65_535)) {
+    console.error(USAGE);
+    return 2;
+  }
+  const dir = resolve(STATE);
+  if (verb === "down") {
+    console.log(
+      await stopBroker(dir) ? "Kafka is stopped; its data stays in .kafka/" : "No Kafka runs here",
+    );
+    return 0;
+  }
+  if (await brokerPid(dir) !== undefined) {
+    const at = /advertised\.listeners=PLAINTEXT:\/\/(\S+)/.exec(
+      await Deno.readTextFile(`${dir}/server.properties`),
+    );
+    console.log(`Kafka is already up at ${at?.[1]}`);
+    return 0;
+  }
+  const missing = await missingTools();
+  if (missing) {
+    console.error(missing);
+    return 1;
+  }
+  const onProgress = (step: string) => console.log(`Kafka: ${step}`);
+  const broker = await startBroker({ port, dir, onProgress });
+  console.log(`Kafka is up at ${broker.bootstrap}; stop it with: deno task kafka down`);
+  return 0;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(Deno.args));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}
