@@ -80,7 +80,9 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     });
   const ids = (folder: string) => attempt(() => batchIds(join(dir, folder)));
   const metadata = (await readLines("metadata", "v1\n"))?.[0];
-  const initial = await readLines(join("sources", "0", "0"));
+  // Read only until batch 0 is committed, so that it may be gone.
+  const hasInitial = await readFile(join(dir, "sources", "0", "0")) !== undefined;
+  const initial = hasInitial ? await readLines("sources/0/0") : undefined;
   const commits = new Map<number, CommitEntry>();
   for (const id of await ids("commits") ?? []) {
     const entry = (await readLines(`commits/${id}`))?.[0];

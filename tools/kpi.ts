@@ -1,20 +1,17 @@
+import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import {
   ConsoleSink,
-  isAlert,
   JsonlSink,
+  type KpiSpec,
   type Offsets,
-  OnnxModel,
-  openSource,
+  openKpis,
   ParquetSink,
-  type ReadOptions,
-  readStream,
   selectModel,
   type Sink,
   type StreamingQuery,
   type StreamingQueryProgress,
   TRANSACTION_SCHEMA,
-  windowKpis,
 } from "lib";
 
 const USAGE = `Usage: deno task kpi --source log:DIR|kafka:BOOTSTRAP --checkpoint DIR
@@ -22,7 +19,8 @@ const USAGE = `Usage: deno task kpi --source log:DIR|kafka:BOOTSTRAP --checkpoin
   [--output-mode append|update|complete] [--models models] [--model FILE.onnx] [--threshold 0.5]
   [--sink parquet:DIR|jsonl:FILE|console] [--rejected DIR] [--trigger available-now|"1 second"]
   [--max-offsets-per-trigger N] [--starting-offsets earliest|latest|JSON] [--max-ahead "1 hour"]
-  [--fail-on-data-loss true|false] [--progress FILE] [--min-batches-to-retain 100]`;
+  [--fail-on-data-loss true|false] [--progress FILE] [--min-batches-to-retain 100]
+  [--write-spec FILE]   the query as JSON for \`deno task spark\`; without --checkpoint it is not run`;
 
 /** A wrong command line: exit code 2. */
 class UsageError extends Error {}
@@ -47,6 +45,7 @@ const OPTIONS = {
   "fail-on-data-loss": { type: "string", default: "true" },
   progress: { type: "string" },
   "min-batches-to-retain": { type: "string", default: "100" },
+  "write-spec": { type: "string" },
 } as const;
 
 type Args = ReturnType<typeof readArgs>;
@@ -61,33 +60,21 @@ function readArgs(args: readonly string[]) {
 
 async function main(): Promise<void> {
   const args = readArgs(Deno.args);
-  const required = (name: "source" | "checkpoint") => {
-    if (args[name] === undefined) throw new UsageError(`--${name} is missing`);
-    return args[name];
-  };
-  const checkpointLocation = required("checkpoint");
-  const outputMode = oneOf("output-mode", args["output-mode"], ["append", "update", "complete"]);
-  const read = readOptions(args);
-  const threshold = args.threshold === undefined ? undefined : number("threshold", args.threshold);
+  const { checkpoint: checkpointLocation, "write-spec": specFile } = args;
   const minBatchesToRetain = count("min-batches-to-retain", args["min-batches-to-retain"]);
   const sink = sinkOf(args.sink);
-  const selection = await selectModel(args.models, {
-    ...args.model !== undefined && { model: args.model },
-    ...threshold !== undefined && { threshold },
-  });
-  const source = await openSource(required("source"), args.topic, read);
-  const model = await OnnxModel.load(selection.path);
-  const rows = readStream(source, TRANSACTION_SCHEMA, read)
-    .score(model)
-    .withColumns(isAlert(selection.threshold));
-  const query = await windowKpis(rows, {
-    watermark: args.watermark,
-    window: args.window,
-    ...args.slide !== undefined && { slide: args.slide },
-    ...args["max-ahead"] !== undefined && { maxAhead: args["max-ahead"] },
-  }).writeStream(sink, {
+  if (checkpointLocation === undefined && specFile === undefined) {
+    throw new UsageError("--checkpoint is missing");
+  }
+  const spec = await specOf(args);
+  if (specFile !== undefined) {
+    await Deno.writeTextFile(specFile, `${JSON.stringify(spec, null, 2)}\n`);
+  }
+  if (checkpointLocation === undefined) return;
+  const { kpis, model } = await openKpis(spec);
+  const query = await kpis.writeStream(sink, {
     name: "kpi",
-    outputMode,
+    outputMode: spec.outputMode,
     checkpointLocation,
     minBatchesToRetain,
     trigger: args.trigger,
@@ -99,14 +86,43 @@ async function main(): Promise<void> {
   await model.close();
 }
 
-function readOptions(args: Args): ReadOptions {
-  const max = args["max-offsets-per-trigger"];
+/** Turns the options into the query's spec, the one form from which it is built. */
+async function specOf(args: Args): Promise<KpiSpec> {
+  const [kind, address] = splitSpec(args.source ?? "");
+  if (args.source === undefined) throw new UsageError("--source is missing");
+  if (!["log", "kafka"].includes(kind) || address === "") {
+    throw new UsageError(`--source must be log:DIR or kafka:BOOTSTRAP, got ${args.source}`);
+  }
+  const outputMode = oneOf("output-mode", args["output-mode"], ["append", "update", "complete"]);
   const failOnDataLoss = oneOf("fail-on-data-loss", args["fail-on-data-loss"], ["true", "false"]);
-  return {
+  const { slide, "max-ahead": maxAhead, "max-offsets-per-trigger": max } = args;
+  const given = {
+    source: { kind: kind as "log" | "kafka", address },
+    topic: args.topic,
     startingOffsets: startingOffsets(args["starting-offsets"], args.topic),
-    failOnDataLoss: failOnDataLoss === "true",
     ...max !== undefined && { maxOffsetsPerTrigger: count("max-offsets-per-trigger", max) },
+    failOnDataLoss: failOnDataLoss === "true",
+    schema: TRANSACTION_SCHEMA,
   };
+  const threshold = args.threshold === undefined ? undefined : number("threshold", args.threshold);
+  const selection = await selectModel(args.models, {
+    ...args.model !== undefined && { model: args.model },
+    ...threshold !== undefined && { threshold },
+  });
+  return {
+    ...given,
+    model: { path: selection.path, sha256: await sha256Of(selection.path) },
+    threshold: selection.threshold,
+    watermark: args.watermark,
+    ...maxAhead !== undefined && { maxAhead },
+    window: args.window,
+    ...slide !== undefined && { slide },
+    outputMode,
+  };
+}
+
+async function sha256Of(path: string): Promise<string> {
+  return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
 }
 
 /** Takes Spark's `{"topic": {"0": 17}}` and the shorter `{"0": 17}`. */

@@ -1,0 +1,51 @@
+/** What the browser tests share: Chromium, the notebook under test, the folder for pictures. */
+import { join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+import { findChromium, ROOT } from "../../tools/env.ts";
+
+/** Names the notebook under test, relative to the project; `TEST_NOTEBOOK` names another one. */
+export const NOTEBOOK = Deno.env.get("TEST_NOTEBOOK") ?? "notebooks/task_d.ipynb";
+
+/** Names the fewest charts and tables that the report must show. */
+export const EXPECTED = { charts: 4, tables: 2 };
+
+/** Finds outputs as a reader sees them: a chart is an inline SVG, in JupyterLab as in the exported page. */
+export const OUTPUTS = {
+  charts: ".jp-OutputArea-output svg[viewBox]",
+  tables: ".jp-OutputArea-output table",
+  errors: '[data-mime-type="application/vnd.jupyter.error"]',
+};
+
+const CHROMIUM = await findChromium();
+
+/** Is true where there is no browser to test with; says so, since a silent skip would look like a pass. */
+export const WITHOUT_BROWSER = CHROMIUM === undefined;
+if (WITHOUT_BROWSER) {
+  console.error(
+    "SKIPPED: the browser tests need Chromium (Debian and Ubuntu: apt-get install chromium), or its path in CHROMIUM.",
+  );
+}
+
+/** Opens a headless browser that talks to nobody by itself. */
+export async function openBrowser(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: CHROMIUM ?? "",
+    args: [
+      ...(Deno.build.os === "linux" && Deno.uid() === 0 ? ["--no-sandbox"] : []),
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** Makes the git-ignored folder for what the tests leave to look at, and returns its path. */
+export async function outputFolder(): Promise<string> {
+  const folder = join(ROOT, "tests", "output");
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(join(folder, ".gitignore"), "*\n");
+  return folder;
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Page } from "playwright-core";
+import { ensureEnvironment, ROOT } from "../../tools/env.ts";
+import { writeReport } from "../../tools/report.ts";
+import {
+  EXPECTED,
+  NOTEBOOK,
+  openBrowser,
+  outputFolder,
+  OUTPUTS,
+  WITHOUT_BROWSER,
+} from "./browser.ts";
+
+/** Runs axe-core's rules in the page and returns one text a violation. */
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.addScriptTag({ path: join(ROOT, "node_modules", "axe-core", "axe.min.js") });
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run(context: object, options: object): Promise<
+          { violations: { id: string; help: string; nodes: { html: string }[] }[] }
+        >;
+      };
+    };
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+    // Inside a chart that is one image with one text, Plot labels its groups, which no screen reader reads out.
+    const context = { exclude: [["svg[role=img] g"]] };
+    const result = await axe.run(context, { runOnly: { type: "tag", values: tags } });
+    return result.violations.map(({ id, help, nodes }) =>
+      `${id}: ${help}, ${nodes.length} times, as in ${nodes[0]?.html.slice(0, 160)}`
+    );
+  });
+}
+
+Deno.test({
+  name: "the exported report opens with the network off, in both themes and on paper",
+  ignore: WITHOUT_BROWSER,
+  // The browser's connection outlives the test by a moment.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(t) {
+    const folder = await outputFolder();
+    const env = await ensureEnvironment();
+    const html = await writeReport(join(ROOT, NOTEBOOK), { env, folder });
+    await using browser = await openBrowser();
+
+    for (const colorScheme of ["light", "dark"] as const) {
+      await t.step(`${colorScheme}: complete, readable and without a request`, async () => {
+        await using context = await browser.newContext({
+          colorScheme,
+          offline: true,
+          viewport: { width: 1280, height: 900 },
+        });
+        const page = await context.newPage();
+        const complaints: string[] = [];
+        page.on("console", (message) => {
+          if (message.type() === "error") complaints.push(message.text());
+        });
+        page.on("pageerror", (error) => complaints.push(error.message));
+        page.on("request", (request) => {
+          if (!/^(?:file|data|blob):/.test(request.url())) complaints.push(request.url());
+        });
+        await page.goto(pathToFileURL(html).href);
+        await page.screenshot({ path: join(folder, `report_${colorScheme}.png`), fullPage: true });
+
+        assert.ok(await page.locator(OUTPUTS.charts).count() >= EXPECTED.charts, "charts");
+        assert.ok(await page.locator(OUTPUTS.tables).count() >= EXPECTED.tables, "tables");
+        for (const link of await page.locator("nav.toc a").all()) {
+          const id = decodeURIComponent((await link.getAttribute("href") ?? "").slice(1));
+          assert.equal(
+            await page.locator(`[id=${JSON.stringify(id)}]`).count(),
+            1,
+            `heading ${id}`,
+          );
+        }
+        const wide = await page.evaluate<number>(
+          "document.documentElement.scrollWidth - innerWidth",
+        );
+        assert.ok(wide <= 0, `the page is ${wide} px wider than the window`);
+        assert.deepEqual(await violations(page), []);
+        assert.deepEqual(complaints, []);
+      });
+    }
+
+    await t.step("code is folded, and one button shows all of it", async () => {
+      const page = await browser.newPage();
+      await page.goto(pathToFileURL(html).href);
+      const code = page.locator("details.source .highlight");
+      assert.ok(await code.count() > 0);
+      assert.equal(await code.first().isVisible(), false);
+      await page.getByRole("button", { name: "Show all code" }).click();
+      assert.equal(await code.last().isVisible(), true);
+    });
+
+    await t.step("it prints as a PDF that a reader can send on", async () => {
+      const page = await browser.newPage();
+      await page.goto(pathToFileURL(html).href);
+      const pdf = await page.pdf({ path: join(folder, "report.pdf"), preferCSSPageSize: true });
+      assert.equal(new TextDecoder().decode(pdf.subarray(0, 5)), "%PDF-");
+    });
+  },
+});

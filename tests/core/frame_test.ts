@@ -1,0 +1,99 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import pl, { type DataFrame } from "polars";
+import {
+  asTimestamps,
+  doubles,
+  type Grouping,
+  outputTypes,
+  partialGroups,
+  rowsOf,
+} from "../../lib/core/frame.ts";
+import { avg, count, sum } from "../../lib/core/functions.ts";
+import { windowSpec } from "../../lib/core/window.ts";
+
+const COUNT = { n: count() };
+
+/** Starts (s) and counts of the groups of times (s). */
+function counts(seconds: readonly number[], window: Grouping["window"]): number[][] {
+  const frame = pl.DataFrame([pl.Series("x", [...seconds], pl.Float64)]);
+  const times = Float64Array.from(seconds, (time) => time * 1000);
+  const sums = new Map<number, number>(); // a window may come in several parts
+  const grouping = { window, keys: [], aggregates: COUNT };
+  for (const { start, slots } of partialGroups(frame, times, grouping)) {
+    sums.set(start / 1000, (sums.get(start / 1000) ?? 0) + slots[0]!);
+  }
+  return [...sums].sort(([a], [b]) => a - b);
+}
+
+Deno.test("partialGroups() puts a row in every window that contains it", () => {
+  const tumbling = windowSpec("10 seconds");
+  deepEqual(counts([0, 9.999, 10, -0.001], tumbling), [[-10, 1], [0, 2], [10, 1]]);
+
+  // sliding, the window a multiple of the slide; before 1970 too
+  const half = windowSpec("10 seconds", { slide: "5 seconds" });
+  deepEqual(counts([13], half), [[5, 1], [10, 1]]);
+  deepEqual(counts([-5], half), [[-10, 1], [-5, 1]]);
+
+  // the window no multiple of the slide: a time is in 3 windows or in 4
+  const third = windowSpec("10 seconds", { slide: "3 seconds" });
+  deepEqual(counts([11], third), [[3, 1], [6, 1], [9, 1]]);
+  deepEqual(counts([9], third), [[0, 1], [3, 1], [6, 1], [9, 1]]);
+
+  // shifted
+  const shifted = windowSpec("10 seconds", { slide: "5 seconds", startTime: "2 seconds" });
+  deepEqual(counts([1.999, 2], shifted), [[-8, 1], [-3, 2], [2, 1]]);
+});
+
+Deno.test("partialGroups() leaves out a row without an event time", () => {
+  deepEqual(counts([NaN, 1], windowSpec("10 seconds")), [[0, 1]]);
+  deepEqual(counts([], windowSpec("10 seconds")), []);
+});
+
+Deno.test("partialGroups() and rowsOf() keep keys of each type, null is a key of its own", () => {
+  const frame = pl.DataFrame([
+    pl.Series("name", ["a", null, "a", ""], pl.Utf8),
+    doubles("code", [1, 1, 1, null]).cast(pl.Int32),
+    doubles("part", [0.5, null, 0.5, -1]),
+    pl.Series("yes", [true, null, true, false], pl.Bool),
+    asTimestamps(doubles("at", [1000, null, 1000, 2000])),
+  ]);
+  const keys = frame.columns;
+  const grouping: Grouping = { window: windowSpec("10 seconds"), keys, aggregates: COUNT };
+  const groups = partialGroups(frame, new Float64Array(4), grouping);
+  deepEqual(groups.map(({ keys, rows }) => JSON.stringify([...keys, rows])).sort(), [
+    '["",null,-1,false,2000,1]',
+    '["a",1,0.5,true,1000,2]',
+    "[null,1,null,null,null,1]",
+  ]);
+  const kept = rowsOf(groups, grouping, outputTypes(frame, grouping)).select(...keys);
+  const sorted = (table: DataFrame) => table.toRecords().map((row) => JSON.stringify(row)).sort();
+  deepEqual(sorted(kept), [...new Set(sorted(frame))]);
+});
+
+Deno.test("rowsOf() gives timestamps in UTC, the keys, then the aggregates with their types", () => {
+  const frame = pl.DataFrame([
+    pl.Series("name", ["a"], pl.Utf8),
+    pl.Series("whole", [2], pl.Int32),
+    pl.Series("part", [1.5], pl.Float64),
+  ]);
+  const aggregates = { n: count(), whole: sum("whole"), part: sum("part"), mean: avg("whole") };
+  const grouping: Grouping = { window: windowSpec("10 seconds"), keys: ["name"], aggregates };
+  const types = outputTypes(frame, grouping);
+  const groups = partialGroups(frame, Float64Array.of(12_000), grouping);
+  const rows = rowsOf(groups, grouping, types);
+  deepEqual(rows.columns, ["window_start", "window_end", "name", "n", "whole", "part", "mean"]);
+  const [row] = rows.toRecords();
+  deepEqual(Object.values(row!).map((value) => typeof value === "bigint" ? Number(value) : value), [
+    new Date(10_000),
+    new Date(20_000),
+    "a",
+    1,
+    2,
+    1.5,
+    2,
+  ]);
+  const ofType = rows.columns.map((name) => String(rows.getColumn(name).dtype));
+  const names = ["Datetime", "Datetime", "Utf8|String", "Int64", "Int64", "Float64", "Float64"];
+  for (const [i, name] of names.entries()) match(ofType[i]!, new RegExp(name));
+  equal(rowsOf([], grouping, types).columns.length, rows.columns.length); // no rows, same columns
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import * as net from "node:net";
+import { Kafka } from "kafkajs";
+import { KafkaSource } from "../../lib/sources/kafka.ts";
+import { createCluster, kafkaClient } from "../../lib/sources/kafka_client.ts";
+import { freePorts } from "./broker.ts";
+
+Deno.test("createCluster() still finds what it uses behind kafkajs' interface", async () => {
+  const cluster = createCluster(await kafkaClient("127.0.0.1:1"));
+  const used = [
+    ...["connect", "disconnect", "refreshMetadata", "addTargetTopic", "findBroker"],
+    ...["findTopicPartitionMetadata", "fetchTopicsOffset"],
+  ];
+  for (const name of used) assert.equal(typeof Reflect.get(cluster, name), "function", name);
+  const { pool } = await cluster.connectionPoolBuilder.build({ host: "127.0.0.1", port: 1 });
+  assert.equal(pool.length, 2, "one connection of the two is for Fetch");
+  for (const name of ["connect", "disconnect", "send", "processData"]) {
+    assert.equal(typeof Reflect.get(pool[0]!, name), "function", name);
+  }
+});
+
+Deno.test("createCluster() says which kafkajs it expects when there is another", () => {
+  const other = Object.create(Kafka.prototype);
+  assert.throws(() => createCluster(other), {
+    name: "TypeError",
+    message: /expected kafkajs 2\.2\.4/,
+  });
+});
+
+Deno.test("an idle connection sets no timer, and a full one does", async () => {
+  const cluster = createCluster(await kafkaClient("127.0.0.1:1"));
+  const { pool } = await cluster.connectionPoolBuilder.build({ host: "127.0.0.1", port: 1 });
+  const queue = pool[0]!.requestQueue;
+  queue.scheduleCheckPendingRequests();
+  assert.equal(Reflect.get(queue, "throttleCheckTimeoutId"), null);
+  Reflect.set(queue, "pending", [{}]);
+  queue.scheduleCheckPendingRequests();
+  assert.notEqual(Reflect.get(queue, "throttleCheckTimeoutId"), null);
+  Reflect.get(queue, "destroy").call(queue);
+});
+
+Deno.test("two requests at once on a closed connection open one socket", async () => {
+  let sockets = 0;
+  const server = net.createServer(() => sockets++);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const cluster = createCluster(await kafkaClient(`127.0.0.1:${port}`));
+  const { pool } = await cluster.connectionPoolBuilder.build({ host: "127.0.0.1", port });
+  await Promise.all([pool[1]!.connect(), pool[1]!.connect(), pool[1]!.connect()]);
+  assert.equal(sockets, 1);
+  await pool[1]!.disconnect();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test("closing a connection again, as each retry does, leaves the closed socket alone", async () => {
+  const [port] = freePorts(1);
+  const cluster = createCluster(await kafkaClient(`127.0.0.1:${port}`));
+  const { pool } = await cluster.connectionPoolBuilder.build({ host: "127.0.0.1", port: port! });
+  const refused = pool[0]!.connect();
+  const socket = pool[0]!.socket as net.Socket;
+  await assert.rejects(refused, /ECONNREFUSED/);
+  await pool[0]!.disconnect();
+  const listeners = socket.listenerCount("connect");
+  await pool[0]!.disconnect();
+  assert.equal(socket.listenerCount("connect"), listeners);
+});
+
+Deno.test("a peer that is not Kafka gives one clear error and does not end the process", async () => {
+  const answers = {
+    "a short frame": [0, 0, 0, 1, 9],
+    "a frame of negative size": [0xff, 0xff, 0xff, 0xf0, 0, 0, 0, 0],
+    "a frame of another protocol": [0, 0, 0, 12, 0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9],
+    "HTTP": [...new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")],
+    "nothing": [],
+  };
+  await Promise.all(
+    Object.entries(answers).map(async ([peer, answer]) => {
+      const server = net.createServer((socket) => {
+        socket.on("error", () => {}); // the client hangs up
+        socket.once("data", () => socket.end(new Uint8Array(answer)));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as net.AddressInfo;
+      await assert.rejects(
+        KafkaSource.open(`127.0.0.1:${port}`, "transactions"),
+        new RegExp(`Cannot read Kafka topic transactions at 127.0.0.1:${port}: .* Check that`, "s"),
+        peer,
+      );
+      await new Promise((resolve) => server.close(resolve));
+    }),
+  );
+});
+
+Deno.test("open() names the address when nothing listens there", async () => {
+  const [port] = freePorts(1);
+  await assert.rejects(
+    KafkaSource.open(`127.0.0.1:${port}`, "transactions"),
+    new RegExp(`at 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED.*Check that the broker runs`),
+  );
+});
+
+Deno.test("KAFKA_SASL_MECHANISM is refused if kafkajs has no such login", async () => {
+  Deno.env.set("KAFKA_SASL_MECHANISM", "gssapi");
+  try {
+    await assert.rejects(kafkaClient("127.0.0.1:1"), {
+      name: "RangeError",
+      message: /must be plain, scram-sha-256 or scram-sha-512, got gssapi/,
+    });
+  } finally {
+    Deno.env.delete("KAFKA_SASL_MECHANISM");
+  }
+});

@@ -1,0 +1,144 @@
+import { doesNotMatch, equal, match, notEqual, ok } from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
+import { arrival, byBatch, restartTimeline } from "../../view/batch_charts.ts";
+import { type Displayable, jupyterDisplay } from "../../view/display.ts";
+import { GREY, type Run, watermarkColor } from "../../view/run.ts";
+import {
+  accountingWaterfall,
+  finality,
+  precisionRecallByWindow,
+  transactionsByWindow,
+} from "../../view/window_charts.ts";
+import { events, runs, sampleRun } from "./sample_run.ts";
+
+const [first] = runs as [Run];
+const whole = sampleRun("1 minute", 60_000);
+const half = { ...whole, progress: whole.progress.slice(0, 24) };
+const resumed = { ...whole, progress: whole.progress.slice(24) };
+/** A stop in the middle of batch 23: the restart runs it again. */
+const again = { ...whole, progress: whole.progress.slice(23) };
+
+const charts: Record<string, () => Displayable> = {
+  transactions_by_window: () => transactionsByWindow(runs),
+  precision_recall_by_window: () => precisionRecallByWindow(runs),
+  accounting_waterfall: () => accountingWaterfall(runs),
+  finality: () => finality(runs),
+  arrival: () => arrival(first, { events }),
+  watermark_by_batch: () => byBatch(runs, "watermark"),
+  state_by_batch: () => byBatch(runs, "windows"),
+  batch_durations: () => byBatch(runs, "ms"),
+  restart_timeline: () => restartTimeline(half, again),
+};
+
+for (const [name, chart] of Object.entries(charts)) {
+  Deno.test(`${name} looks as it did`, () => {
+    const svgs = svgsOf(chart());
+    ok(svgs.length > 0);
+    const changed = svgs.map((_, i) => svgs.length > 1 ? `${name}_${i + 1}` : name)
+      .filter((golden, i) => !isGolden(golden, svgs[i]!));
+    ok(
+      changed.length === 0,
+      changed.map((golden) =>
+        `golden/${golden}.svg is not what is drawn now: look at golden/${golden}-changed.svg, and if ` +
+        `it is right, accept it: mv tests/report/golden/${golden}{-changed,}.svg`
+      ).join("\n"),
+    );
+  });
+
+  Deno.test(`${name} needs nothing from outside its page and says in words what it shows`, () => {
+    const { "text/html": html, "text/plain": text } = chart()[jupyterDisplay]();
+    doesNotMatch(html, /<script|\bsrc=|href=|url\(|NaN|undefined|Infinity/);
+    match(html, /<svg [^>]*role="img"[^>]* aria-label="[^"]+\?/);
+    match(text.split("\n")[0]!, /\?$/);
+  });
+}
+
+Deno.test("every chart can show a run that has done nothing yet", () => {
+  const none = { ...first, kpi: first.kpi.head(0), late: first.late.head(0), progress: [] };
+  const { open: _, ...empty } = none;
+  for (
+    const chart of [
+      transactionsByWindow([empty]),
+      precisionRecallByWindow([empty]),
+      accountingWaterfall([empty]),
+      finality([empty]),
+      arrival(empty),
+      byBatch([empty], "watermark"),
+      byBatch([empty], "windows"),
+      byBatch([empty], "ms"),
+      restartTimeline(empty, empty),
+    ]
+  ) doesNotMatch(chart[jupyterDisplay]()["text/html"], /NaN|undefined|Infinity/);
+});
+
+Deno.test("captions take their figures from the runs", () => {
+  const { read, late } = first.progress.at(-1)!.rows.total;
+  const share = (late / read * 100).toFixed(1);
+  equal(
+    textOf(transactionsByWindow([first])).split("\n")[1],
+    `30 seconds: ${late} of ${read.toLocaleString("en-US")} rows lost (${share}%)`,
+  );
+  for (const run of runs) {
+    match(textOf(arrival(run)), new RegExp(`: ${run.late.height} rows came after`));
+  }
+  match(textOf(restartTimeline(half, resumed)), /: 0 rows skipped, 0 read again/);
+  match(textOf(restartTimeline(half, again)), /: 0 rows skipped, 1,200 read again/);
+  const gap = { ...whole, progress: whole.progress.slice(25) };
+  match(textOf(restartTimeline(half, gap)), /: 1,200 rows skipped, 0 read again/);
+});
+
+Deno.test("accountingWaterfall() does not hide rows that the accounting misses", () => {
+  match(textOf(accountingWaterfall([first])), / = 60,000 read/);
+  const last = first.progress.at(-1)!;
+  const total = { ...last.rows.total, late: last.rows.total.late - 1 };
+  const wrong = { ...first, progress: [{ ...last, rows: { ...last.rows, total } }] };
+  match(textOf(accountingWaterfall([wrong])), / ≠ 60,000 read/);
+});
+
+Deno.test("watermarkColor() is the same for each way to write a delay, and differs between the two", () => {
+  equal(watermarkColor("30 seconds"), watermarkColor("30000 milliseconds"));
+  equal(watermarkColor("2 minutes"), watermarkColor("120 seconds"));
+  notEqual(watermarkColor("30 seconds"), watermarkColor("2 minutes"));
+});
+
+Deno.test("every colour stands out from a white page and from JupyterLab's dark one", () => {
+  const delays = Array.from({ length: 12 }, (_, i) => `${i} seconds`);
+  for (const color of [GREY, ...delays.map(watermarkColor)]) {
+    for (const page of ["#ffffff", "#111111"]) {
+      const [light, dark] = [luminance(color), luminance(page)].sort((a, b) => b - a) as [
+        number,
+        number,
+      ];
+      const contrast = (light + 0.05) / (dark + 0.05);
+      ok(contrast >= 3, `${color} on ${page}: ${contrast}`);
+    }
+  }
+});
+
+function textOf(shown: Displayable): string {
+  return shown[jupyterDisplay]()["text/plain"];
+}
+
+function svgsOf(shown: Displayable): string[] {
+  return shown[jupyterDisplay]()["text/html"].match(/<svg .*?<\/svg>/gs) ?? [];
+}
+
+/** WCAG's relative luminance. */
+function luminance(color: string): number {
+  const [r, g, b] = [1, 3, 5].map((i) => {
+    const c = parseInt(color.slice(i, i + 2), 16) / 255;
+    return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+/** Compares byte by byte; what differs is written beside the golden file, to be looked at. */
+function isGolden(name: string, svg: string): boolean {
+  const golden = new URL(`./golden/${name}.svg`, import.meta.url);
+  const changed = new URL(`./golden/${name}-changed.svg`, import.meta.url);
+  rmSync(changed, { force: true });
+  const drawn = `<!-- deno-fmt-ignore-file -->\n${svg}\n`;
+  if (existsSync(golden) && Deno.readTextFileSync(golden) === drawn) return true;
+  Deno.writeTextFileSync(changed, drawn);
+  return false;
+}

@@ -1,0 +1,177 @@
+import * as Plot from "@observablehq/plot";
+import type { DataFrame } from "polars";
+import { count, type Displayable } from "./display.ts";
+import { byTime, figure, GREY, position, type Run, summary, watermarkColor } from "./run.ts";
+
+const whole = (n: number) => Number.isInteger(n) ? count(n) : "";
+const batchAxis = { label: "batch", tickFormat: whole };
+const eventAxis = { ...byTime, label: "event time (UTC)" };
+const stairs = { x: "batch", curve: "step-after", stroke: "color", strokeWidth: 2 } as const;
+const BY_BATCH = {
+  watermark: {
+    question: "How far does each watermark stay behind the newest event?",
+    unit: "s behind",
+    y: eventAxis,
+    note: "A batch works with the watermark that the batch before it left.",
+  },
+  windows: {
+    question: "How much state does each watermark keep?",
+    unit: "open windows",
+    y: { label: "open windows", zero: true, tickFormat: whole },
+    note: "Windows in the state store after each batch.",
+  },
+  ms: {
+    question: "How long does a batch take?",
+    unit: "ms",
+    y: { label: "milliseconds", zero: true },
+    note: "From the trigger to the commit (durationMs.triggerExecution).",
+  },
+} as const;
+
+/** Shows each run's watermark under the newest event, its open windows, or its time, batch by batch. */
+export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Displayable {
+  const { question, unit, y, note } = BY_BATCH[value];
+  const series = runs.map(batchesOf);
+  const newest = series.slice(0, value === "watermark" ? 1 : 0).map((batches) =>
+    batches.map((b) => ({ ...b, watermark: b.newest, color: GREY, name: "newest event" }))
+  );
+  const all = [...newest, ...series];
+  const ends = all.flatMap((batches) => batches.slice(-1).map((b) => ({ ...b, y: b[value] })));
+  const marks = [all.map((b) => Plot.line(b, { ...stairs, y: value })), endLabels(ends)];
+  const height = value === "watermark" ? 300 : 200;
+  return figure(question, {
+    runs,
+    say: (_, i) =>
+      summary(series[i]!.map((b) => value === "watermark" ? b.behind : b[value]), unit),
+    note,
+    plots: [{ height, marginRight: 100, x: batchAxis, y, marks }],
+  });
+}
+
+/**
+ * Shows rows where they arrived, the watermark below them, what it closed and what was dropped.
+ * `events` has the event_time and batch_id of all rows, in any order; some of them are drawn.
+ */
+export function arrival(run: Run, { events }: { readonly events?: DataFrame } = {}): Displayable {
+  const batches = batchesOf(run);
+  const late = scatter(run.late);
+  const rows = events ? scatter(events, { every: Math.ceil(events.height / 1000) }) : [];
+  const [start = NaN] = run.kpi.getColumn("window_start").toArray().map(Number);
+  const [end = NaN] = run.kpi.getColumn("window_end").toArray().map(Number);
+  // A row is late by the watermark of the batch before its own, and only if its whole window is.
+  const closed = batches.slice(1).map(({ batch, color }, i) => {
+    const until = start +
+      Math.floor((batches[i]!.watermark - start) / (end - start)) * (end - start);
+    return { x1: batch, x2: batch + 1, y1: start, y2: until > start ? until : start, color };
+  });
+  const last = batches.slice(-1);
+  const marks = [
+    Plot.rect(closed, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "color", fillOpacity: 0.15 }),
+    Plot.dot(rows, { x: "x", y: "y", r: 1, fill: GREY }),
+    Plot.line(batches.filter((b) => b.watermark >= start), { ...stairs, y: "watermark" }),
+    Plot.dot(late, { x: "x", y: "y", symbol: "times", r: 2, strokeWidth: 1 }),
+    Plot.text(["shaded: closed windows"], { frameAnchor: "bottom-right", dx: -14, dy: -10 }),
+    endLabels([
+      ...last.map((b) => ({ ...b, y: b.newest, name: "newest row" })),
+      ...last.map((b) => ({ ...b, y: b.watermark, name: "watermark" })),
+    ]),
+  ];
+  return figure(`Which rows are too late for a watermark of ${run.watermark}?`, {
+    runs: [run],
+    say: () => `${count(late.length)} rows came after their window was closed (crosses)`,
+    note: "Dots: some of the rows, where they arrived. Stairs: the watermark of each batch.",
+    plots: [{ height: 380, marginRight: 100, x: batchAxis, y: eventAxis, marks }],
+  });
+}
+
+/** Shows the batches before a stop and after the restart on one line of the rows that they read. */
+export function restartTimeline(before: Run, after: Run): Displayable {
+  const lanes = ["before the stop", "after the restart"];
+  const every = Math.ceil((before.progress.length + after.progress.length) / 60);
+  const cells = [before, after].map(({ progress, watermark }, i) =>
+    progress.map(({ batchId, timestamp, sources }) => {
+      const [from, to] = [position(sources, "startOffset"), position(sources, "endOffset")];
+      const color = i === 0 ? GREY : watermarkColor(watermark);
+      const id = to > from && batchId % every === 0 ? String(batchId) : "";
+      return {
+        batchId,
+        at: Date.parse(timestamp),
+        from,
+        to,
+        x: (from + to) / 2,
+        id,
+        color,
+        y: lanes[i],
+      };
+    })
+  );
+  const [stop, next] = [cells[0]!.at(-1), cells[1]![0]];
+  const box = { x1: "from", x2: "to", y: "y", fill: "color", stroke: "color", inset: 0.5 };
+  const marks = [
+    Plot.barX(cells.flat(), { ...box, fillOpacity: 0.35 }),
+    Plot.text(cells.flat(), { x: "x", y: "y", text: "id", fontSize: 8 }),
+    Plot.ruleX(cells[0]!.slice(-1), { x: "to", strokeDasharray: "4,3" }),
+  ];
+  const x = { label: "rows of the topic, all partitions" };
+  const y = { label: null, tickSize: 0, domain: lanes };
+  return figure("Did the restart go on where the stop left off?", {
+    runs: [after],
+    say: () => {
+      if (!stop || !next) return "no batch before the stop, or none after it";
+      const gap = next.from - stop.to;
+      const pause = `batch ${next.batchId} began ${count((next.at - stop.at) / 1000, 1)} s after`;
+      const rows = `${count(Math.max(0, gap))} rows skipped, ${
+        count(Math.max(0, -gap))
+      } read again`;
+      return `${pause} batch ${stop.batchId}: ${rows}`;
+    },
+    note:
+      "A box is a batch with its id, as wide as its rows. Boxes one above the other: read twice.",
+    plots: [{ height: 130, marginLeft: 100, x, y, marks }],
+  });
+}
+
+/** The batches of a run as points: instants in epoch ms, NaN where there is none yet. */
+function batchesOf({ watermark: name, progress }: Run) {
+  const color = watermarkColor(name);
+  let newest = NaN;
+  return progress.map(({ batchId: batch, eventTime, stateOperators, durationMs }) => {
+    const max = Date.parse(eventTime.max ?? "");
+    if (!(max <= newest || Number.isNaN(max))) newest = max;
+    const watermark = Date.parse(eventTime.watermark ?? "") || NaN;
+    const [windows, ms] = [stateOperators[0]?.numRowsTotal ?? 0, durationMs.triggerExecution ?? 0];
+    return {
+      batch,
+      newest,
+      watermark,
+      behind: (newest - watermark) / 1000,
+      windows,
+      ms,
+      name,
+      color,
+    };
+  });
+}
+
+/** Names each series at its last point, in their order from the top and never on one another. */
+function endLabels(ends: readonly Readonly<{ batch: number; y: number; name: string }>[]) {
+  const look = {
+    x: "batch",
+    y: "y",
+    text: "name",
+    textAnchor: "start",
+    dx: 8,
+    fontWeight: 600,
+  } as const;
+  return ends.toSorted((a, b) => b.y - a.y).map((end, i) =>
+    Plot.text([end], { ...look, dy: (i - (ends.length - 1) / 2) * 9 })
+  );
+}
+
+/** Spreads the rows of a batch over its width by the golden ratio: even, and the same each time. */
+function scatter(rows: DataFrame, { every = 1 } = {}) {
+  const times = rows.getColumn("event_time").toArray().map(Number);
+  const batches = rows.getColumn("batch_id").toArray().map(Number);
+  return times.map((y, i) => ({ x: batches[i]! + Math.floor(i / every) * 0.6180339887 % 1, y }))
+    .filter((_, i) => i % every === 0);
+}

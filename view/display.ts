@@ -1,0 +1,42 @@
+/** The name of the method by which Deno's Jupyter kernel shows the value of a cell. */
+export const jupyterDisplay: unique symbol = Symbol.for("Jupyter.display") as never;
+
+/** The same content for a page and for a terminal. */
+export type Content = Readonly<Record<"text/html" | "text/plain", string>>;
+
+/** What a cell shows: `shown[jupyterDisplay]()` is its content. */
+export type Displayable = Readonly<Record<typeof jupyterDisplay, () => Content>>;
+
+/** Makes a Displayable of HTML and its plain text. */
+export function displayable(html: string, text: string): Displayable {
+  return { [jupyterDisplay]: () => ({ "text/html": html, "text/plain": text }) };
+}
+
+/** Returns a value as one line; control and direction characters, which a terminal obeys, become "�". */
+export function plain(value: unknown): string {
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");
+}
+
+/** Returns a value as text that HTML shows and never interprets, in an attribute too. */
+export function html(value: unknown): string {
+  return plain(value).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+/** Returns a number with thousands separators and exactly `digits` decimals; "–" unless finite. */
+export function count(value: number | bigint, digits: 0 | 1 | 2 | 4 = 0): string {
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const isFinite = Number.isFinite(Number(value));
+  return isFinite ? new Intl.NumberFormat("en-US", options).format(value) : "–";
+}
+
+/** Returns a share as a percentage; one close to 0 or 1 is never rounded to "none" or "all". */
+export function percent(share: number): string {
+  if (share > 0 && share < 0.0005) return "<0.1%";
+  return share < 1 && share >= 0.9995 ? ">99.9%" : `${count(share * 100, 1)}%`;
+}
+
+/** Returns the UTC time of day: `10:00`, with seconds if `length` is 8, with milliseconds if 12. */
+export function clock(time: Date | number, length: 5 | 8 | 12 = 5): string {
+  return new Date(time).toISOString().slice(11, 11 + length);
+}

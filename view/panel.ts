@@ -1,0 +1,117 @@
+import pl, { type DataFrame } from "polars";
+import type { StreamingQueryProgress } from "lib";
+import { clock, type Content, count, html, jupyterDisplay, plain } from "./display.ts";
+import { position } from "./run.ts";
+import { table } from "./table.ts";
+
+/** Puts a state of the panel before the reader; after the one that `isLast` comes no other. */
+export type Show = (content: Content, state: { readonly isLast: boolean }) => void | Promise<void>;
+
+/**
+ * Follows a running query in one place: a block of the notebook, or a line of the terminal (stderr),
+ * of which only the last state goes into a file. Shows at most four states a second. `close` shows the
+ * last one, and throws if one could not be shown.
+ */
+export class Panel {
+  readonly #name: string;
+  readonly #show: Show;
+  readonly #now: () => number;
+  readonly #changed = new Set<number>();
+  #progress: StreamingQueryProgress | undefined;
+  #rows: DataFrame | undefined;
+  #shownAt = -Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #shown: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    name: string,
+    { show = defaultShow(), now = () => performance.now() }: { show?: Show; now?: () => number } =
+      {},
+  ) {
+    [this.#name, this.#show, this.#now] = [name, show, now];
+  }
+
+  /** Takes the progress of a batch and its KPI rows in output mode update: they replace their windows. */
+  update(progress: StreamingQueryProgress, rows?: DataFrame): void {
+    this.#progress = progress;
+    if (rows && rows.height > 0) {
+      const all = this.#rows ? pl.concat([this.#rows, rows]) : rows;
+      this.#rows = all.unique({ subset: ["window_start"], keep: "last" }).sort("window_start");
+      rows.getColumn("window_start").toArray().forEach((start) => this.#changed.add(Number(start)));
+    }
+    const wait = this.#shownAt + 250 - this.#now();
+    if (wait <= 0) this.#paint();
+    else this.#timer ??= setTimeout(() => this.#paint(), wait);
+  }
+
+  async close(): Promise<void> {
+    this.#paint({ isLast: true });
+    const problem = await this.#shown;
+    if (problem) throw problem;
+  }
+
+  #paint(state = { isLast: false }): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#shownAt = this.#now();
+    if (!this.#progress) return;
+    const parts = [progressLine(this.#name, this.#progress)];
+    if (this.#rows) parts.push(windowTable(this.#rows, this.#changed));
+    const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");
+    const content = { "text/html": join("text/html"), "text/plain": join("text/plain") };
+    this.#changed.clear();
+    this.#shown = this.#shown.then((problem) => problem ?? this.#show(content, state))
+      .catch((error) => error);
+  }
+}
+
+function windowTable(rows: DataFrame, changed: ReadonlySet<number>): Content {
+  const newest = rows.tail(12);
+  const starts = newest.getColumn("window_start").toArray().map(Number);
+  const marked = new Set(starts.flatMap((start, i) => changed.has(start) ? [i] : []));
+  const caption = `The newest ${newest.height} of ${rows.height} windows, just changed ones marked`;
+  return table(newest, { caption, marked })[jupyterDisplay]();
+}
+
+function progressLine(name: string, progress: StreamingQueryProgress): Content {
+  const { batchId, eventTime, sources, stateOperators, rows: { total } } = progress;
+  const [end, latest] = [position(sources, "endOffset"), position(sources, "latestOffset")];
+  const watermark = Date.parse(eventTime.watermark ?? "");
+  const facts = [
+    `batch ${batchId}`,
+    `${count(end)} of ${count(latest)} rows`,
+    `${count(latest - end)} behind`,
+    `${count(progress.processedRowsPerSecond)} rows/s`,
+    `watermark ${watermark > 0 ? clock(watermark, 8) : "–"}`,
+    `open windows ${count(stateOperators[0]?.numRowsTotal ?? 0)}`,
+    `${count(total.late)} late`,
+    `${count(total.rejected)} rejected`,
+  ];
+  const spans = facts.map((fact) => `<span style="white-space:nowrap">${fact}</span>`).join("\n");
+  const page = `<div style="max-width:760px;margin-bottom:8px;font-size:13px">
+<b>${html(name)}</b><progress aria-label="offset" max="${latest}" value="${end}" style="width:100%">
+</progress><div style="display:flex;flex-wrap:wrap;gap:0 16px">${spans}</div></div>`;
+  return { "text/html": page, "text/plain": [plain(name), ...facts].join(" · ") };
+}
+
+/** Shows in a notebook by display id, else on stderr: its line on a terminal, or only the last. */
+function defaultShow(): Show {
+  try {
+    const { display } = Deno.jupyter;
+    const options = { raw: true, display_id: crypto.randomUUID(), update: false };
+    return async (content) => {
+      await display(content, options);
+      options.update = true;
+    };
+  } catch {
+    // Outside a notebook `Deno.jupyter` throws: there is no other way to know.
+    const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
+    return (content, { isLast }) => {
+      const line = content["text/plain"].split("\n")[0]!;
+      const isTerminal = Deno.stderr.isTerminal();
+      if (isTerminal) write(`\r\x1b[K${line.slice(0, Deno.consoleSize().columns - 1)}`);
+      else if (isLast) write(line);
+      if (isLast) write("\n");
+    };
+  }
+}

@@ -1,0 +1,114 @@
+import type { DataFrame } from "polars";
+import { clock, count, type Displayable, displayable, html, percent, plain } from "./display.ts";
+
+/** How a table is shown; columns go by their names. */
+export interface TableOptions {
+  readonly caption?: string;
+  /** Columns of shares to show as percentages. Default: those named after one, if within [0, 1]. */
+  readonly percent?: readonly string[];
+  /** Columns of numbers >= 0 with a bar behind the figure: to 100 % or the greatest value shown. */
+  readonly bars?: readonly string[];
+  /** Values of a last row; the first column says "Total" unless it has one. */
+  readonly totals?: Readonly<Record<string, unknown>>;
+  /** Indexes of rows to mark. */
+  readonly marked?: ReadonlySet<number>;
+  /** Rows shown before "… n more rows". Default 25. */
+  readonly maxRows?: number;
+}
+
+const style = `<style>.kpi-table{overflow-x:auto;margin:0 0 1em}
+.kpi-table table{border-collapse:collapse;table-layout:auto;margin:0;font-size:13px;font-variant-numeric:tabular-nums}
+.kpi-table caption{caption-side:top;text-align:left;padding-bottom:6px;font-weight:600}
+.kpi-table :is(table,caption,tr,th,td){color:inherit;background:none;border:0}
+.kpi-table :is(th,td){padding:3px 10px;text-align:left;white-space:nowrap;font-weight:400}
+.kpi-table .n{text-align:right;print-color-adjust:exact}
+.kpi-table :is(thead,tfoot) *{font-weight:600}.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
+.kpi-table thead tr{border-bottom:1px solid}.kpi-table tfoot tr{border-top:1px solid}
+.kpi-table tbody tr.m{background:#009e7333}.kpi-table .m th{box-shadow:inset 3px 0 #009e73}
+@media print{.kpi-table{overflow:visible;break-inside:avoid}.kpi-table tfoot{display:table-row-group}
+.kpi-table table{font-size:10px}.kpi-table :is(th,td){padding:2px 5px}}</style>`;
+
+/**
+ * Shows a DataFrame: numbers to the right, shares as percentages, UTC times without what they share,
+ * nulls as "–". Every text is escaped, so a message's `<script>` is seen and never run.
+ */
+export function table(rows: DataFrame, options: TableOptions = {}): Displayable {
+  const { totals, marked, maxRows = 25 } = options;
+  const records: readonly Readonly<Record<string, unknown>>[] = rows.head(maxRows).toRecords();
+  const times = records.flatMap((row) => Object.values(row).filter((v) => v instanceof Date));
+  const days = new Set(times.map((time) => time.toISOString().slice(0, 10)));
+  const columns = rows.columns.map((name) => {
+    const values = records.map((row) => row[name]);
+    return { name, values, ...columnOf(name, { ...options, values, withDate: days.size > 1 }) };
+  });
+  const caption = [options.caption ?? "", days.size > 1 ? "UTC" : [...days].map((d) => `${d}, UTC`)]
+    .flat().filter((part) => part).map(plain).join(" · ");
+  const left = rows.height - records.length;
+  const more = left > 0 ? `… ${count(left)} more row${left === 1 ? "" : "s"}` : "";
+  const names = rows.columns.map(plain);
+  const body = records.map((_, i) => columns.map(({ format, values }) => format(values[i])));
+  const total = totals &&
+    columns.map(({ name, format }, i) =>
+      name in totals ? format(totals[name]) : i === 0 ? "Total" : ""
+    );
+
+  const cells = (texts: readonly string[], row = -1) =>
+    columns.map(({ isNumber, values, full }, i) => {
+      const width = full > 0 ? (Number(values[row] ?? 0) / full * 100).toFixed(1) : 0;
+      const bar = `background:linear-gradient(90deg,#7f7f7f4d ${width}%,transparent 0)`;
+      const look = (isNumber ? ' class="n"' : "") + (Number(width) > 0 ? ` style="${bar}"` : "");
+      const [open, close] = i === 0 ? ['th scope="row"', "th"] : ["td", "td"];
+      return `<${open}${look}>${html(texts[i])}</${close}>`;
+    }).join("");
+  const heads = columns.map(({ isNumber }, i) =>
+    `<th scope="col"${isNumber ? ' class="n"' : ""}>${html(names[i])}</th>`
+  );
+  const trs = body.map((texts, i) =>
+    `<tr${marked?.has(i) ? ' class="m"' : ""}>${cells(texts, i)}</tr>`
+  );
+  const page = `${style}<div class="kpi-table"><table>
+${caption && `<caption>${html(caption)}</caption>`}<thead><tr>${heads.join("")}</tr></thead><tbody>
+${trs.join("\n")}${more && `<tr><td colspan="${columns.length}">${more}</td></tr>`}</tbody>
+${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>`;
+
+  const grid = [names, ...body, ...(total ? [total] : [])];
+  const widths = columns.map((_, i) => Math.max(...grid.map((texts) => texts[i]!.length)));
+  const line = (texts: readonly string[]) =>
+    columns.map(({ isNumber }, i) => texts[i]![isNumber ? "padStart" : "padEnd"](widths[i]!))
+      .join("  ").trimEnd();
+  const rule = line(widths.map((width) => "─".repeat(width)));
+  const foot = total ? [rule, line(total)] : [];
+  const text = [caption, line(names), rule, ...body.map(line), more, ...foot];
+  return displayable(page, text.filter((line) => line).join("\n"));
+}
+
+interface Values extends TableOptions {
+  readonly values: readonly unknown[];
+  readonly withDate: boolean;
+}
+
+function columnOf(name: string, { values, withDate, percent: shares, bars }: Values) {
+  const present = values.filter((value) => value !== null && value !== undefined);
+  const numbers = present.filter((v) => typeof v === "number" || typeof v === "bigint").map(Number);
+  const isNumber = numbers.length > 0 && numbers.length === present.length;
+  const finite = numbers.filter(Number.isFinite);
+  const most = Math.max(0, ...finite.map(Math.abs));
+  const isShare = shares?.includes(name) ??
+    (/(^|_)(precision|recall|share|ratio)$/i.test(name) && finite.every((v) => v >= 0 && v <= 1));
+  const digits = finite.every(Number.isInteger) ? 0 : most >= 100 ? 1 : most >= 1 ? 2 : 4;
+  const times = present.filter((value) => value instanceof Date).map(Number);
+  const length = times.some((ms) => ms % 1000) ? 12 : times.some((ms) => ms % 60_000) ? 8 : 5;
+  const format = (value: unknown): string => {
+    if (value === null || value === undefined) return "–";
+    if (value instanceof Date) {
+      return (withDate ? `${value.toISOString().slice(0, 10)} ` : "") + clock(value, length);
+    }
+    if (typeof value === "bigint") return count(value);
+    if (typeof value === "number" && Number.isFinite(value)) {
+      return isShare ? percent(value) : count(value, digits);
+    }
+    const text = plain(value);
+    return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+  };
+  return { isNumber, format, full: !bars?.includes(name) ? 0 : isShare ? 1 : most };
+}

@@ -1,0 +1,164 @@
+import * as Plot from "@observablehq/plot";
+import { count, type Displayable, percent } from "./display.ts";
+import { wilson } from "./intervals.ts";
+import { byTime, closingOf, figure, GREY, type Run, summary, watermarkColor } from "./run.ts";
+
+const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
+const byWindow = { ...byTime, label: "window start (UTC)" };
+
+/** Shows how many rows each watermark counted and how many it dropped, window by window. */
+export function transactionsByWindow(runs: readonly Run[]): Displayable {
+  const windows = runs.flatMap(windowsOf);
+  const bar = { x1: "x1", x2: "x2", inset: 0.5 };
+  const counted = [
+    Plot.rectY(windows, { ...bar, y: "rows", fill: "color", filter: "isFinal" }),
+    Plot.rectY(windows, { ...bar, y: "rows", stroke: "color", filter: "open" }),
+    Plot.text(windows, { x: "x", y: 0, dy: -20, rotate: -90, text: "open", filter: "open" }),
+    Plot.ruleY([0]),
+  ];
+  const dropped = [
+    Plot.rectY(windows, { ...bar, y: "late", fill: "color" }),
+    Plot.text(windows.length > 80 ? [] : windows, { x: "x", y: "late", text: "late", dy: -6 }),
+    Plot.ruleY([0]),
+  ];
+  return figure("How many transactions did each watermark lose, window by window?", {
+    runs,
+    say: (run) => {
+      const { read, late } = totals(run);
+      return `${count(late)} of ${count(read)} rows lost (${percent(late / read)})`;
+    },
+    note: "Hollow: still open at the end. The dropped rows have a scale of their own.",
+    plots: [
+      { height: 170, x: byTime, y: { ...thousands, label: "rows counted" }, marks: counted },
+      { height: 190, x: byWindow, y: { label: "rows dropped as late" }, marks: dropped },
+    ],
+  });
+}
+
+/** Shows precision and recall of each final window with 95 % intervals; a cross is a null. */
+export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
+  const metrics = [
+    { name: "precision", of: "n_alert", label: "precision: alerts that were fraud" },
+    { name: "recall", of: "n_fraud_true", label: "recall: frauds that were alerted" },
+  ] as const;
+  const windows = runs.flatMap(windowsOf).filter((w) => w.isFinal);
+  return figure("How well are frauds found, and how sure is that in a single window?", {
+    runs,
+    say: ({ kpi }) =>
+      metrics.map(({ name, of }) => {
+        const [tp, n] = [Number(kpi.getColumn("tp").sum()), Number(kpi.getColumn(of).sum())];
+        return `${name} ${percent(tp / n)} (${count(tp)} of ${count(n)})`;
+      }).join(", "),
+    note: "Lines: 95 % intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
+    plots: metrics.map(({ of, label }) => {
+      const points = windows.map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
+      const nulls = points.filter((p) => p[of] === 0);
+      const marks = [
+        Plot.ruleY([0]),
+        Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: "color", filter: of }),
+        Plot.dot(points, { x: "x", y: "share", fill: "color", symbol: "symbol", filter: of }),
+        Plot.dot(nulls, { x: "x", y: 0, stroke: "color", symbol: "times" }),
+      ];
+      const y = { domain: [0, 1], label, ticks: 4, tickFormat: "%" };
+      return { height: 180, x: { ...byWindow, inset: 8 }, y, marks };
+    }),
+  });
+}
+
+/** Shows what became of the rows that each run read. */
+export function accountingWaterfall(runs: readonly Run[]): Displayable {
+  const steps = runs.flatMap((run) => {
+    const { read, late, rejected, open, counted } = totals(run);
+    const color = watermarkColor(run.watermark);
+    return [
+      { step: "read", x1: 0, x2: read, color: GREY },
+      { step: "dropped as late", x1: read - late, x2: read, color: "currentColor" },
+      { step: "rejected", x1: read - late - rejected, x2: read - late, color: "currentColor" },
+      { step: "still open", x1: counted, x2: counted + open, color },
+      { step: "counted", x1: 0, x2: counted, color },
+    ].map((s) => ({ ...s, rows: s.x2 - s.x1, share: (s.x2 - s.x1) / read, fy: run.watermark }));
+  });
+  const bar = { x1: "x1", x2: "x2", y: "step", fy: "fy", insetTop: 1 };
+  const label = { frameAnchor: "right", y: "step", fy: "fy", textAnchor: "end" } as const;
+  const title = { frameAnchor: "top-left", dy: -14, fontWeight: 600 } as const;
+  const marks = [
+    Plot.text(runs, { ...title, fy: "watermark", text: "watermark" }),
+    Plot.barX(steps, { ...bar, fill: "color", filter: (s) => s.step !== "still open" }),
+    Plot.barX(steps, { ...bar, stroke: "color" }),
+    Plot.text(steps, { ...label, dx: 60, text: (s) => count(s.rows) }),
+    Plot.text(steps, { ...label, dx: 110, text: (s) => percent(s.share) }),
+  ];
+  const height = 40 + 130 * runs.length;
+  const y = { label: null, domain: steps.slice(0, 5).map((s) => s.step), tickSize: 0 };
+  const fy = { axis: null, domain: runs.map((run) => run.watermark), padding: 0.2 };
+  const x = { ...thousands, label: "rows" };
+  return figure("What became of every row that was read?", {
+    runs,
+    say: (run) => {
+      const { read, late, rejected, open, counted } = totals(run);
+      const lost = `${count(late)} late + ${count(rejected)} rejected + ${count(open)} still open`;
+      const sign = counted + late + rejected + open === read ? "=" : "≠";
+      return `${count(counted)} counted + ${lost} ${sign} ${count(read)} read`;
+    },
+    note: "Each bar takes its rows off the bar above; what is left was counted in final windows.",
+    plots: [{ height, marginLeft: 100, marginRight: 120, x, y, fy, marks }],
+  });
+}
+
+/** Shows when each window became final on the clock of the events, and how long after its end. */
+export function finality(runs: readonly Run[]): Displayable {
+  const waits = runs.map((run, i) =>
+    windowsOf(run, i, runs).map((w) => {
+      const { isFinal, at } = closingOf(run, w.end);
+      return { ...w, isFinal, at, seconds: (at - w.end) / 1000 };
+    })
+  );
+  const grey = { x1: "start", x2: "end", y: "start", fill: GREY, insetTop: 2, insetBottom: 2 };
+  const marks = waits.map((own, i) => {
+    const line = { y: "start", dy: 4 * i - 2 * (runs.length - 1) };
+    const name = { x: "at", text: "name", textAnchor: line.dy < 0 ? "end" : "start" } as const;
+    return [
+      Plot.barX(own, grey),
+      Plot.ruleY(own, { ...line, x1: "end", x2: "at", stroke: "color", strokeWidth: 2 }),
+      Plot.dot(own, { ...line, x: "at", fill: "color", symbol: "symbol", filter: "isFinal" }),
+      Plot.text(own.slice(0, 1), { ...name, y: "start", dy: -12, fontWeight: 600 }),
+    ];
+  });
+  const height = 70 + 15 * Math.max(...waits.map((own) => own.length));
+  const y = { type: "band", label: "window start", tickFormat: byTime.tickFormat } as const;
+  return figure("When did each window become final, and how long did a reader wait for it?", {
+    runs,
+    say: (_, i) => {
+      const seconds = waits[i]!.filter((w) => w.isFinal).map((w) => w.seconds);
+      const open = waits[i]!.length - seconds.length;
+      return `final ${summary(seconds, "s after a window's end")} s; ${open} still open`;
+    },
+    note:
+      "Grey: the window. Line: the wait until it was written (dot), by the newest event's time.",
+    plots: [{ height, marginLeft: 70, x: { ...byTime, label: "event time (UTC)" }, y, marks }],
+  });
+}
+
+/** The windows of a run; its bars, from x1 to x2, stand beside those of the other runs. */
+function windowsOf(run: Run, i: number, runs: readonly Run[]) {
+  const late = run.late.getColumn("window_start").toArray().map(Number);
+  const symbol = ["circle", "diamond", "square", "triangle"][i % 4];
+  const look = { name: run.watermark, color: watermarkColor(run.watermark), symbol };
+  return [run.kpi, ...(run.open ? [run.open] : [])].flatMap((frame) =>
+    frame.toRecords().map((row) => {
+      const [start, end] = [Number(row.window_start), Number(row.window_end)];
+      const width = (end - start) * 0.88 / runs.length;
+      const x1 = start + i * width;
+      const bar = { start, end, x1, x: x1 + width / 2, x2: x1 + width };
+      const [rows, tp] = [Number(row.n_txn), Number(row.tp)];
+      const trials = { n_alert: Number(row.n_alert), n_fraud_true: Number(row.n_fraud_true) };
+      const status = { isFinal: frame === run.kpi, open: frame === run.kpi ? "" : "open" };
+      const dropped = late.filter((window) => window === start).length;
+      return { ...look, ...bar, ...trials, ...status, rows, tp, late: dropped };
+    })
+  );
+}
+
+function totals({ progress }: Run) {
+  return progress.at(-1)?.rows.total ?? { read: 0, counted: 0, late: 0, rejected: 0, open: 0 };
+}
