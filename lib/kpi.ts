@@ -19,10 +19,20 @@ export const TRANSACTION_SCHEMA: Schema = [
   { name: "Class", type: "integer" },
 ];
 
+const thresholds = new WeakMap<Expr, number>();
+
 /** Returns `is_alert`: 1 where `fraud_prob >= threshold`, else 0. NaN is an alert, as in Spark. */
 export function isAlert(threshold: number): Expr {
   const alert = pl.col("fraud_prob").gtEq(threshold);
-  return pl.when(alert).then(pl.lit(1)).otherwise(pl.lit(0)).cast(pl.Int32).alias("is_alert");
+  const flag = pl.when(alert).then(pl.lit(1)).otherwise(pl.lit(0)).cast(pl.Int32);
+  const expr = flag.alias("is_alert");
+  thresholds.set(expr, threshold);
+  return expr;
+}
+
+/** Returns the threshold of an expression that `isAlert` made; an expression itself does not tell. */
+export function thresholdOf(expr: Expr): number | undefined {
+  return thresholds.get(expr);
 }
 
 /** Counts of transactions, alerts and frauds. A Class other than 0 or 1 is neither fraud nor fp. */

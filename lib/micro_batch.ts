@@ -13,10 +13,12 @@ import {
 import type { Offsets, Sink, Source } from "./core/types.ts";
 import { advanceWatermark, eventTimeStats, mergeStats } from "./core/watermark.ts";
 import type { ParsedChunk, Pipeline, PreparedChunk } from "./pipeline.ts";
+import type { KpiSpec } from "./spec.ts";
 
 /** All that a query consists of. */
 export interface QueryParts {
   readonly source: Source;
+  readonly spec: KpiSpec | null;
   readonly pipeline: Pipeline;
   readonly sink: Sink;
   /** Where rows go that are late or cannot be read. */
@@ -162,6 +164,7 @@ export class MicroBatches {
         endOffset: byTopic(entry.end),
         latestOffset: byTopic(latest),
         numInputRows,
+        ...source.lostOffsets !== undefined && { lostOffsets: source.lostOffsets },
       }],
       sink: { description: sink.description, numOutputRows: step.emitted.length },
       rows: {
@@ -205,8 +208,10 @@ export class MicroBatches {
   }
 
   #watermarks(entry: OffsetEntry): { lateWatermark: number | null; watermark: number | null } {
-    if (this.#parts.pipeline.delay === null) return { lateWatermark: null, watermark: null };
-    return { lateWatermark: this.#cursor.lateWatermark, watermark: entry.batchWatermarkMs };
+    const { delay, mode } = this.#parts.pipeline;
+    if (delay === null) return { lateWatermark: null, watermark: null };
+    const lateWatermark = mode === "complete" ? null : this.#cursor.lateWatermark; // none is late
+    return { lateWatermark, watermark: entry.batchWatermarkMs };
   }
 
   /** Returns where to read from: new partitions begin at their earliest offset. */

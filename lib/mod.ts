@@ -31,7 +31,7 @@ export { lastWindowStart, type WindowSpec, windowSpec } from "./core/window.ts";
 export { advanceWatermark } from "./core/watermark.ts";
 export { limitOffsets } from "./core/plan.ts";
 export { isoTime } from "./core/progress.ts";
-export type { RowAccounting, StreamingQueryProgress } from "./core/progress.ts";
+export type { RowAccounting, SourceProgress, StreamingQueryProgress } from "./core/progress.ts";
 export type {
   Field,
   FieldType,
@@ -43,6 +43,8 @@ export type {
   Source,
 } from "./core/types.ts";
 export { openSource } from "./open_source.ts";
+export { openKpis } from "./open_kpis.ts";
+export { type KpiSpec, parseKpiSpec } from "./spec.ts";
 export { MemorySource } from "./sources/memory.ts";
 export { TopicLog } from "./sources/topic_log.ts";
 export { ConsoleSink } from "./sinks/console.ts";

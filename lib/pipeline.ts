@@ -51,6 +51,8 @@ export interface Pipeline {
 
 /** Gives each row of a batch a probability. */
 export interface Scorer {
+  /** The file it was loaded from. */
+  readonly path?: string;
   /** Identifies the model in the checkpoint. */
   readonly sha256: string;
   score(

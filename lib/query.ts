@@ -2,6 +2,7 @@ import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
+import type { KpiSpec } from "./spec.ts";
 
 /** When batches run: `available-now`, `once`, or an interval such as `1 second`; 0 is at once. */
 export type Trigger = "available-now" | "once" | string;
@@ -62,8 +63,8 @@ export class StreamingQuery {
 
   /** Prepares the sinks, reads the checkpoint and starts to run batches. */
   static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
-    checkTrigger(settings.trigger);
     try {
+      checkTrigger(settings.trigger);
       const { checkpoint: { id }, sink, rejected } = parts;
       const batches = await MicroBatches.resume(parts);
       const { batchId, conf } = batches.cursor;
@@ -104,6 +105,11 @@ export class StreamingQuery {
   /** The windows that are not final yet, as rows of the result; in the order they were opened. */
   get openWindows(): DataFrame {
     return this.#batches.openWindows;
+  }
+
+  /** This KPI query as plain data; null if it is another, or its source or model is no file or topic. */
+  spec(): KpiSpec | null {
+    return this.#parts.spec;
   }
 
   /** Stops the query after the running batch. */

@@ -4,8 +4,10 @@ import { parseDuration } from "./core/duration.ts";
 import type { Aggregate } from "./core/functions.ts";
 import type { Offsets, OutputMode, Schema, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
+import { kpiAggregates, thresholdOf } from "./kpi.ts";
 import { type EventTimeRule, makePipeline, type PipelinePlan, type Scorer } from "./pipeline.ts";
 import { type QuerySettings, StreamingQuery } from "./query.ts";
+import type { KpiSpec } from "./spec.ts";
 
 /** Where a query begins and how much it reads at once; options as in Spark's Kafka source. */
 export interface ReadOptions {
@@ -71,7 +73,10 @@ interface ReadPlan extends Pick<PipelinePlan, "schema" | "columns"> {
   readonly eventTime?: EventTimeRule;
 }
 
-type ResultPlan = ReadPlan & PipelinePlan;
+interface ResultPlan extends ReadPlan, PipelinePlan {
+  /** The window as it was given. */
+  readonly windowText: { readonly window: string; readonly slide?: string };
+}
 
 /**
  * Reads JSON messages against a schema, as Spark's `from_json` does: a field that cannot be read is
@@ -104,9 +109,13 @@ function rowStream(plan: ReadPlan): RowStream {
         );
       }
       const window = windowSpec(text, options);
+      const { slide } = options;
+      const windowText = { window: text, ...slide !== undefined && { slide } };
       return {
-        agg: (aggregates) =>
-          resultStream({ ...plan, timeColumn, grouping: { window, keys, aggregates }, finish: [] }),
+        agg(aggregates) {
+          const grouping = { window, keys, aggregates };
+          return resultStream({ ...plan, timeColumn, windowText, grouping, finish: [] });
+        },
       };
     },
   };
@@ -126,6 +135,7 @@ function resultStream(plan: ResultPlan): ResultStream {
       const identity = identityOf(plan, outputMode);
       return await StreamingQuery.start({
         source,
+        spec: specOf(plan, outputMode),
         pipeline,
         sink,
         rejected,
@@ -157,14 +167,43 @@ function checkMode({ eventTime }: ResultPlan, sink: Sink, mode: OutputMode): voi
 /** A restart may change the delay, the model and the limits, but not what the state is made of. */
 function identityOf({ source, schema, grouping }: ResultPlan, mode: OutputMode): QueryIdentity {
   const { window: { size, slide, offset }, keys, aggregates } = grouping;
-  const list = Object.entries(aggregates).map(([name, { text }]) => `${name} = ${text}`);
   return {
     source: source.description,
     schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
     window: `${size} ms, slide ${slide} ms, start ${offset} ms`,
     keys: keys.join(", "),
-    aggregates: list.join(", "),
+    aggregates: textOf(aggregates),
     outputMode: mode === "complete" ? "complete" : "append or update",
+  };
+}
+
+function textOf(aggregates: Readonly<Record<string, Aggregate>>): string {
+  return Object.entries(aggregates).map(([name, { text }]) => `${name} = ${text}`).join(", ");
+}
+
+/** Returns the query as plain data; null if that cannot tell all of it. */
+function specOf(plan: ResultPlan, outputMode: OutputMode): KpiSpec | null {
+  const { source, options, schema, model, columns, eventTime, grouping, windowText } = plan;
+  const { startingOffsets = "earliest", startingTimestamp, ...limits } = options;
+  const [, kind, address] = /^(log|kafka):(.+)$/.exec(source.address ?? "") ?? [];
+  const [flag, ...others] = columns.flat();
+  const threshold = flag && thresholdOf(flag);
+  const isKpi = others.length === 0 && grouping.keys.length === 0 &&
+    grouping.window.offset === 0 && textOf(grouping.aggregates) === textOf(kpiAggregates()) &&
+    startingTimestamp === undefined && plan.timeColumn === "event_time";
+  if (!isKpi || !address || !model?.path || threshold === undefined || !eventTime) return null;
+  return {
+    source: { kind: kind as "log" | "kafka", address },
+    topic: source.topic,
+    startingOffsets,
+    ...limits,
+    schema,
+    model: { path: model.path, sha256: model.sha256 },
+    threshold,
+    watermark: eventTime.delay,
+    ...eventTime.maxAhead !== undefined && { maxAhead: eventTime.maxAhead },
+    ...windowText,
+    outputMode,
   };
 }
 

@@ -97,7 +97,7 @@ export function rowsOf(
   return pl.DataFrame([
     times("window_start", 0),
     times("window_end", window.size),
-    ...keys.map((key, i) => pl.Series(key, groups.map(({ keys }) => keys[i]), types.get(key)!)),
+    ...keys.map((key, i) => keySeries(key, groups.map(({ keys }) => keys[i]!), types.get(key)!)),
     ...Object.entries(aggregates).map(([name, { slots, finish }]) => {
       const from = slot;
       slot += slots.length;
@@ -114,5 +114,11 @@ function numberSeries(name: string, { values, nulls, nullCount }: NumberColumn):
 }
 
 function plainKey(value: unknown): Key {
-  return typeof value === "bigint" ? Number(value) : value as Key;
+  return typeof value === "bigint" || value instanceof Date ? Number(value) : value as Key;
+}
+
+/** Polars makes a null 0 in a series of numbers, unless they are doubles. */
+function keySeries(name: string, keys: readonly Key[], type: DataType): Series {
+  const isNumber = /Int|Float|Date/.test(String(type));
+  return isNumber ? doubles(name, keys as number[]).cast(type) : pl.Series(name, [...keys], type);
 }

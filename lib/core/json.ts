@@ -198,7 +198,7 @@ function skipSeparator(c: Cursor, separator: number): boolean {
 
 /** Reads the name of a field, and says whether there is one. */
 function readName(c: Cursor): boolean {
-  const byte = c.pos < c.end ? c.bytes[c.pos] : -1;
+  const byte = c.bytes[c.pos];
   return (byte === 34 /* " */ || byte === 39 /* ' */) && readString(c);
 }
 

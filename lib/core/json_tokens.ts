@@ -79,9 +79,12 @@ export function skipBytes(c: Cursor, expected: Uint8Array): boolean {
   return true;
 }
 
-/** Reads the scalar at the cursor, or the bracket that opens an array or object. */
+/**
+ * Reads the scalar at the cursor, or the bracket that opens an array or object. At the end of the
+ * text it sees the next message's first byte: the token is bad, or a bracket with nothing behind it.
+ */
 export function readToken(c: Cursor): Token {
-  const byte = c.pos < c.end ? c.bytes[c.pos]! : -1;
+  const byte = c.bytes[c.pos]!;
   c.start = c.pos;
   if (byte === 34 /* " */) return readString(c) ? "string" : "bad string";
   if (byte - 48 >>> 0 <= 9 || byte === 45 /* - */ && c.bytes[c.pos + 1] !== 73 /* I */) {
@@ -118,7 +121,7 @@ export function readString(c: Cursor): boolean {
     }
     if (byte === 92 /* \ */) {
       c.escaped = true;
-      const escape = pos < end ? bytes[pos++]! : 0;
+      const escape = bytes[pos++]!;
       good = escapable.has(escape);
       for (let i = 0; good && i < 4 && escape === 117 /* u */; i++) {
         good = pos < end && isHex(bytes[pos++]!);
@@ -163,9 +166,8 @@ function readNumber(c: Cursor): Token {
   let pos = first;
   let digit = 0;
   let high = 0;
-  while (pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+  for (; pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) {
     high = Math.imul(high, 10) + digit;
-    pos++;
   }
   const whole = pos - first;
   if (whole === 0 || whole > 1 && bytes[first] === 48) return "bad";
@@ -178,15 +180,13 @@ function readNumber(c: Cursor): Token {
     // Leading zeros are no digits of the integer.
     while (high === 0 && pos < end && bytes[pos] === 48) pos++;
     let limit = Math.min(end, pos + 9 - (high === 0 ? 0 : whole));
-    while (pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+    for (; pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) {
       high = Math.imul(high, 10) + digit;
-      pos++;
     }
     const lowStart = pos;
     limit = Math.min(end, pos + 9);
-    while (pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
+    for (; pos < limit && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) {
       low = Math.imul(low, 10) + digit;
-      pos++;
     }
     lowDigits = pos - lowStart;
     for (; pos < end && bytes[pos]! - 48 >>> 0 <= 9; pos++) fits = false;
@@ -199,9 +199,8 @@ function readNumber(c: Cursor): Token {
     if (sign === 43 /* + */ || sign === 45 /* - */) pos++;
     const start = pos;
     let exponent = 0;
-    while (pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9) {
-      exponent = Math.min(exponent * 10 + digit, 9_999);
-      pos++;
+    for (; pos < end && (digit = bytes[pos]! - 48) >>> 0 <= 9; pos++) {
+      exponent = exponent * 10 + digit;
     }
     if (pos === start) return "bad";
     scale += sign === 45 ? exponent : -exponent;
@@ -228,8 +227,8 @@ function upperHalf(x: number): number {
 
 /** Computes the double nearest to (high * 10^lowDigits + low) / 10^scale; NaN if it is not sure. */
 function scaleDown(high: number, low: number, lowDigits: number, scale: number): number {
-  if (scale < 0 || scale > 22) return NaN;
-  const power = powers[scale]!;
+  const power = powers[scale];
+  if (power === undefined) return NaN;
   if (lowDigits === 0) return high / power;
   const upper = high * powers[lowDigits]!; // exact: at most 30 and 21 bits, beside powers of 2
   const sum = upper + low;

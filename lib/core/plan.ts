@@ -56,7 +56,7 @@ export interface Cursor {
  */
 export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): Cursor {
   if (lastOffsets === undefined) {
-    if (lastCommit !== undefined) throw logsDisagree("none", lastCommit.batchId);
+    if (lastCommit !== undefined) throw missing(`offsets/${lastCommit.batchId}`);
     return { batchId: 0, lateWatermark: 0, watermark: 0 };
   }
   const { batchId, entry } = lastOffsets;
@@ -70,9 +70,9 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
       watermark: Math.max(entry.batchWatermarkMs, lastCommit!.entry.nextBatchWatermarkMs),
     };
   }
-  if (committed !== batchId - 1 || (batchId > 0 && previousOffsets === undefined)) {
-    throw logsDisagree(String(batchId), committed);
-  }
+  if (committed > batchId) throw missing(`offsets/${committed}`);
+  if (committed < batchId - 1) throw missing(`commits/${batchId - 1}`);
+  if (batchId > 0 && previousOffsets === undefined) throw missing(`offsets/${batchId - 1}`);
   return {
     batchId,
     start: previousOffsets?.entry.end,
@@ -83,11 +83,10 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
   };
 }
 
-function logsDisagree(planned: string, committed: number): RangeError {
+function missing(place: string): RangeError {
   return new RangeError(
-    `Cannot resume: the last file of offsets/ is ${planned} and the last of commits/ is ` +
-      `${committed < 0 ? "none" : committed}, so files are missing. ` +
-      `Restore them, or start over with a new checkpoint`,
+    `Cannot resume: the checkpoint's ${place} is missing. ` +
+      `Restore it, or start over with a new checkpoint`,
   );
 }
 

@@ -42,6 +42,8 @@ export interface SourceProgress {
   readonly endOffset: Readonly<Record<string, Offsets>>;
   readonly latestOffset: Readonly<Record<string, Offsets>>;
   readonly numInputRows: number;
+  /** Offsets lost so far, where the query may go on without them. */
+  readonly lostOffsets?: number;
 }
 
 /** Counts of rows. In sliding windows a row counts once for each window it is in, also as read. */

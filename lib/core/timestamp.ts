@@ -13,7 +13,6 @@ const shortZones = new Map(
 const form =
   /^([+-]?\d{4,6})(?:-(\d\d?)(?:-(\d\d?)(?:[ T](\d\d?)(?::(\d\d?)(?::(\d\d?)(?:\.(\d*))?(\D.*)?)?)?)?)?)?$/s;
 const offsetForm = /^(?:UTC|GMT|UT)?([+-](?:\d|\d\d(?:(?:\d\d){0,2}|(?::\d\d){1,2})))$/;
-const regionForm = /^[A-Za-z][\w~/.+-]+$/;
 
 /**
  * Reads a timestamp as Spark 3.5's `from_json` does in a session in UTC: epoch milliseconds, floored
@@ -69,7 +68,6 @@ function toUtc(local: number, text: string): number | null {
     if (minutes > 59 || seconds > 59 || size > 18 * 3_600) return null;
     return offset.startsWith("-") ? local + size : local - size;
   }
-  if (!regionForm.test(zone)) return null;
   try {
     const at = new Date(local * 1_000).toISOString().slice(0, -1);
     const zoned = Temporal.PlainDateTime.from(at).toZonedDateTime(zone);

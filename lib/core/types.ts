@@ -26,6 +26,8 @@ export interface Source {
   readonly topic: string;
   /** What progress shows, such as `Kafka[transactions]`; never a secret. */
   readonly description: string;
+  /** Where `openSource` finds it again: `log:DIR` or `kafka:BOOTSTRAP`. */
+  readonly address?: string;
   /** The first offset of each partition that can still be read. */
   earliestOffsets(): Promise<Offsets>;
   /** The offset after the last message of each partition. */
@@ -37,6 +39,8 @@ export interface Source {
    * ascending order. The same range always gives the same messages. Both name the same partitions.
    */
   getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]>;
+  /** Offsets that were gone when they were to be read, with `failOnDataLoss: false`. */
+  readonly lostOffsets?: number;
   close(): Promise<void>;
 }
 

@@ -10,7 +10,7 @@ export interface WindowSpec {
 /**
  * Reads the arguments of Spark's `window(timeColumn, windowDuration, slideDuration, startTime)`.
  *
- * Throws a `RangeError` unless 0 < slide <= window and |startTime| < slide.
+ * Throws a `RangeError` unless 0 < slide <= window and 0 <= startTime < slide.
  */
 export function windowSpec(
   window: string,

@@ -32,6 +32,7 @@ const OFFSET_OUT_OF_RANGE = 1;
  */
 export class KafkaSource implements Source {
   readonly topic: string;
+  readonly address: string;
   readonly description: string;
   /** Offsets that were asked for and gone, with `failOnDataLoss: false`. */
   lostOffsets = 0;
@@ -68,6 +69,7 @@ export class KafkaSource implements Source {
     this.#bootstrap = bootstrap;
     this.#options = options;
     this.topic = topic;
+    this.address = `kafka:${bootstrap}`;
     this.description = `Kafka[${topic}]`;
   }
 

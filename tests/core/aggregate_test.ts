@@ -126,3 +126,10 @@ Deno.test("groupId() tells keys of different types apart", () => {
   );
   equal(new Set(ids).size, ids.length);
 });
+
+Deno.test("advanceState() adds integers exactly up to 2^53", () => {
+  const { state } = advance(stateOf(group(0, 2 ** 53 - 1)), [group(0, 1)]);
+  equal(state.get("0")!.rows, 2 ** 53);
+  const beyond = advance(state, [group(0, 1)]).state.get("0")!.rows;
+  equal(beyond, 2 ** 53); // one more is lost
+});
