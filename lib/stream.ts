@@ -48,6 +48,8 @@ export interface GroupedStream {
 export interface ResultStream {
   withColumns(...columns: readonly Expr[]): ResultStream;
   select(...columns: readonly (string | Expr)[]): ResultStream;
+  /** What a restart may not change. */
+  identity(mode: OutputMode): QueryIdentity;
   /** Starts the query. Throws if the checkpoint or the sink's folder is not this query's own. */
   writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
 }
@@ -127,6 +129,7 @@ function resultStream(plan: ResultPlan): ResultStream {
   return {
     withColumns: (...columns) => then((rows) => rows.withColumns(...columns)),
     select: (...columns) => then((rows) => rows.select(...columns as Expr[])),
+    identity: (mode) => identityOf(plan, mode),
     async writeStream(sink, options) {
       const { outputMode, checkpointLocation, rejected } = options;
       checkMode(plan, sink, outputMode);

@@ -1,44 +1,39 @@
 import { join } from "node:path";
 import type { DataFrame } from "polars";
 import {
-  avg,
-  count,
   isoTime,
-  max,
   MemorySource,
-  min,
-  type OutputMode,
   ParquetSink,
-  readParquetFolder,
   readStream,
   type ResultStream,
   type Schema,
-  type Sink,
   type StreamingQuery,
   type StreamingQueryProgress,
-  sum,
 } from "lib";
 import { type Check, equals, fails, type Json, NotRun, sameRows } from "./check.ts";
+import { messagesOf, type Operator, operatorOf, SECOND } from "./operators.ts";
+import { isPlanned, RecordingSink } from "./recording_sink.ts";
 
-/** Times of a case are seconds; the elements of groups without a window all happen at 0. */
-const SECOND = 1000;
 const ENDLESS = "36500 days";
-const AGGREGATES = { Count: count(), Sum: sum("v"), Min: min("v"), Max: max("v"), Avg: avg("v") };
-type AggregateName = keyof typeof AGGREGATES;
 
-interface Operator {
-  readonly aggregate: AggregateName;
-  readonly isWindowed: boolean;
-  readonly keys: readonly string[];
-}
+/** What a start may set anew. */
+const CHANGEABLE = [
+  "outputMode",
+  "delay",
+  "window",
+  "slide",
+  "offset",
+  "startTime",
+  "noDataBatches",
+];
 
 /** Plays the steps of one case against a query on a checkpoint of its own, as Spark's StreamTest does. */
 export class QueryScript {
   readonly #case: Json;
   readonly #operator: Operator;
   readonly #source = new MemorySource();
-  readonly #dir = Deno.makeTempDirSync({ prefix: "case-" });
-  readonly #checkpoint = join(this.#dir, "checkpoint");
+  readonly #dir: string;
+  readonly #checkpoint: string;
   readonly #sink: RecordingSink;
   readonly #progress: StreamingQueryProgress[] = [];
   #query: StreamingQuery | undefined;
@@ -50,7 +45,12 @@ export class QueryScript {
   constructor(c: Json) {
     this.#case = c;
     this.#operator = operatorOf(c);
-    this.#sink = new RecordingSink(c.outputMode, c.sink && new ParquetSink(join(this.#dir, "out")));
+    this.#dir = Deno.makeTempDirSync({ prefix: "case-" });
+    this.#checkpoint = join(this.#dir, "checkpoint");
+    this.#sink = new RecordingSink(
+      c.outputMode,
+      c.sink === "parquet" ? new ParquetSink(join(this.#dir, "out")) : undefined,
+    );
   }
 
   async close(): Promise<void> {
@@ -180,6 +180,8 @@ export class QueryScript {
   }
 
   async #start({ trigger = "processingTime", ...changes }: Json = {}): Promise<void> {
+    const unknown = Object.keys(changes).find((name) => !CHANGEABLE.includes(name));
+    if (unknown !== undefined) throw new NotRun(`a start with ${unknown}`);
     const { outputMode, noDataBatches = true } = { ...this.#case, ...changes };
     const triggers: Json = { once: "once", availableNow: "available-now" };
     this.#query = await this.#result({ ...this.#case, ...changes }).writeStream(this.#sink, {
@@ -202,13 +204,13 @@ export class QueryScript {
       ...keys.map((name) => ({ name, type: "string" as const })),
     ];
     const rows = readStream(this.#source, schema);
-    const timed = delay === null ? rows : rows.withWatermark("t", seconds(delay));
+    const timed = (delay ?? null) === null ? rows : rows.withWatermark("t", seconds(delay));
     const shift = offset ?? startTime;
     return timed.groupByWindow("t", isWindowed ? seconds(window) : ENDLESS, {
       keys,
       ...isWindowed && slide !== undefined && { slide: seconds(slide) },
       ...shift !== undefined && { startTime: seconds(shift) },
-    }).agg({ value: AGGREGATES[aggregate] });
+    }).agg({ value: aggregate });
   }
 
   /** Rows as the case shows them: the keys, then the start (and the end, where it is asked for). */
@@ -245,95 +247,9 @@ export class QueryScript {
   }
 }
 
-/** Keeps the rows of each batch, and can fail once. */
-class RecordingSink implements Sink {
-  readonly description = "RecordingSink";
-  readonly batches = new Map<number, DataFrame>();
-  failsOnce = false;
-  readonly #files: ParquetSink | undefined;
-  readonly #mode: OutputMode;
-
-  constructor(mode: OutputMode, files: ParquetSink | undefined) {
-    this.#mode = mode;
-    this.#files = files;
-  }
-
-  open(...args: Parameters<ParquetSink["open"]>): Promise<void> {
-    return this.#files?.open(...args) ?? Promise.resolve();
-  }
-
-  async addBatch(batchId: number, rows: DataFrame): Promise<void> {
-    if (this.failsOnce) {
-      this.failsOnce = false;
-      throw new Error(PLANNED);
-    }
-    await this.#files?.addBatch(batchId, rows);
-    this.batches.set(batchId, rows);
-  }
-
-  /** All rows: those of the whole folder if there is one, of the last table in complete mode. */
-  async all(): Promise<DataFrame[]> {
-    if (this.#files) return [await readParquetFolder(this.#files.dir)];
-    return [...this.batches.values()].slice(this.#mode === "complete" ? -1 : 0);
-  }
-
-  since(batchId: number): DataFrame[] {
-    return [...this.batches].filter(([id]) => id > batchId).map(([, rows]) => rows);
-  }
-}
-
-const PLANNED = "planned failure";
-
-function isPlanned({ message }: Error): boolean {
-  return message.includes(PLANNED);
-}
-
 /** Spark words its refusals in its own way; ours say what cannot be done. */
 function isRefusal({ message }: Error): boolean {
   return /Cannot (?!read prop)|is disallowed|does not support/.test(message);
-}
-
-/** Reads operators such as windowCount, groupSum, globalCount. */
-function operatorOf(c: Json): Operator {
-  const [, kind, aggregate] = /^(window|group|global)(Count|Sum|Min|Max|Avg)$/.exec(c.operator) ??
-    [];
-  if (kind === undefined) throw new NotRun(`the operator ${c.operator}`);
-  if (c.sortedBy !== undefined) throw new NotRun("a sorted result table");
-  const elements = c.steps.flatMap((step: Json) => step.addData ?? []);
-  const first = elementOf(elements[0] ?? 0, c);
-  return {
-    aggregate: aggregate as AggregateName,
-    isWindowed: kind === "window",
-    keys: first.keys.map((_, i) => `k${i}`),
-  };
-}
-
-/** Text in an element is a key; of the numbers the first is the time, where there is one. */
-function elementOf(element: Json, { operator, key }: Json): { keys: Json[]; numbers: number[] } {
-  const parts: Json[] = Array.isArray(element) ? element : [element];
-  if (operator.startsWith("global")) return { keys: [], numbers: [0, ...parts] };
-  if (operator.startsWith("window")) {
-    const keys = parts.filter((part) => typeof part === "string");
-    return { keys, numbers: parts.filter((part) => typeof part === "number") };
-  }
-  if (key === "(x, x+1)") return { keys: [element, element + 1], numbers: [0] };
-  if (key !== undefined) throw new NotRun(`the key ${key}`);
-  return { keys: parts.slice(0, 1), numbers: [0, ...parts.slice(1)] };
-}
-
-function messagesOf(elements: readonly Json[], c: Json): string[] {
-  if (!Array.isArray(elements)) throw new NotRun("several inputs");
-  if (c.expand !== undefined && c.expand !== "x -> [x, x+1]") throw new NotRun(c.expand);
-  const all = c.expand === undefined ? elements : elements.flatMap((x) => [x, x + 1]);
-  return all.map((element) => {
-    const { keys, numbers: [time, value = time] } = elementOf(element, c);
-    const named = keys.map((key, i) => [`k${i}`, JSON.stringify(key)]);
-    return JSON.stringify({
-      t: isoTime(time! * SECOND),
-      v: value,
-      ...Object.fromEntries(named),
-    });
-  });
 }
 
 function startsOf(frame: DataFrame): number[] {
