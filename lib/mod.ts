@@ -48,7 +48,6 @@ export { type KpiSpec, parseKpiSpec } from "./spec.ts";
 export { MemorySource } from "./sources/memory.ts";
 export { TopicLog } from "./sources/topic_log.ts";
 export { ConsoleSink } from "./sinks/console.ts";
-export { JsonlSink } from "./sinks/jsonl.ts";
 export { MemorySink } from "./sinks/memory.ts";
 export { ParquetSink, readParquetFolder } from "./sinks/parquet.ts";
 export { type ModelSelection, selectModel } from "./model/selection.ts";

@@ -3,11 +3,11 @@ import type { Group, Merge } from "./core/aggregate.ts";
 import { asideFrame, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./core/frame.ts";
-import { parseMessages } from "./core/json.ts";
+import { parseMessages } from "../from_json/from_json.ts";
 import type { RowCounts } from "./core/progress.ts";
 import type { Messages, NumberColumn, OutputMode, ParsedBatch, Schema } from "./core/types.ts";
 import { type EventTimeStats, eventTimeStats } from "./core/watermark.ts";
-import { ParsePool, type ParseReply } from "./parse_pool.ts";
+import { ParsePool, type ParseReply } from "../from_json/pool.ts";
 
 /** What a chunk of a batch is computed with. */
 export interface BatchContext {

@@ -8,7 +8,7 @@ import { closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { kafkaClient } from "../lib/sources/kafka_client.ts";
+import { kafkaClient } from "../kafka/client.ts";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 const POM = `${PROJECT}cluster/kafka/pom.xml`;

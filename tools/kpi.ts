@@ -1,18 +1,21 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { JsonlSink } from "./jsonl_sink.ts";
 import {
   ConsoleSink,
-  JsonlSink,
   type KpiSpec,
   type Offsets,
   openKpis,
   ParquetSink,
+  parseKpiSpec,
   selectModel,
   type Sink,
   type StreamingQuery,
   type StreamingQueryProgress,
   TRANSACTION_SCHEMA,
 } from "lib";
+import { takeOver } from "./takeover.ts";
 
 const USAGE = `Usage: deno task kpi --source log:DIR|kafka:BOOTSTRAP --checkpoint DIR
   [--topic transactions] [--watermark "30 seconds"] [--window "1 minute"] [--slide "30 seconds"]
@@ -20,7 +23,8 @@ const USAGE = `Usage: deno task kpi --source log:DIR|kafka:BOOTSTRAP --checkpoin
   [--sink parquet:DIR|jsonl:FILE|console] [--rejected DIR] [--trigger available-now|"1 second"]
   [--max-offsets-per-trigger N] [--starting-offsets earliest|latest|JSON] [--max-ahead "1 hour"]
   [--fail-on-data-loss true|false] [--progress FILE] [--min-batches-to-retain 100]
-  [--write-spec FILE]   the query as JSON for \`deno task spark\`; without --checkpoint it is not run`;
+  [--write-spec FILE]   the query as JSON for \`deno task spark\`; without --checkpoint it is not run
+  [--from-spark-checkpoint DIR]   a new --checkpoint goes on where a run on Spark ended`;
 
 /** A wrong command line: exit code 2. */
 class UsageError extends Error {}
@@ -46,6 +50,7 @@ const OPTIONS = {
   progress: { type: "string" },
   "min-batches-to-retain": { type: "string", default: "100" },
   "write-spec": { type: "string" },
+  "from-spark-checkpoint": { type: "string" },
 } as const;
 
 type Args = ReturnType<typeof readArgs>;
@@ -71,6 +76,9 @@ async function main(): Promise<void> {
     await Deno.writeTextFile(specFile, `${JSON.stringify(spec, null, 2)}\n`);
   }
   if (checkpointLocation === undefined) return;
+  if (args.progress !== undefined) cutTornLine(args.progress);
+  const spark = args["from-spark-checkpoint"];
+  if (spark !== undefined) await takeOver(spec, { spark, checkpoint: checkpointLocation, sink });
   const { kpis, model } = await openKpis(spec);
   const query = await kpis.writeStream(sink, {
     name: "kpi",
@@ -97,7 +105,7 @@ async function specOf(args: Args): Promise<KpiSpec> {
   const failOnDataLoss = oneOf("fail-on-data-loss", args["fail-on-data-loss"], ["true", "false"]);
   const { slide, "max-ahead": maxAhead, "max-offsets-per-trigger": max } = args;
   const given = {
-    source: { kind: kind as "log" | "kafka", address },
+    source: { kind, address },
     topic: args.topic,
     startingOffsets: startingOffsets(args["starting-offsets"], args.topic),
     ...max !== undefined && { maxOffsetsPerTrigger: count("max-offsets-per-trigger", max) },
@@ -109,7 +117,7 @@ async function specOf(args: Args): Promise<KpiSpec> {
     ...args.model !== undefined && { model: args.model },
     ...threshold !== undefined && { threshold },
   });
-  return {
+  const spec = {
     ...given,
     model: { path: selection.path, sha256: await sha256Of(selection.path) },
     threshold: selection.threshold,
@@ -119,6 +127,11 @@ async function specOf(args: Args): Promise<KpiSpec> {
     ...slide !== undefined && { slide },
     outputMode,
   };
+  try {
+    return parseKpiSpec(JSON.stringify(spec));
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 async function sha256Of(path: string): Promise<string> {
@@ -175,6 +188,13 @@ function count(name: string, text: string): number {
   return value;
 }
 
+/** Cuts off the line that a crash left unfinished. */
+function cutTornLine(path: string): void {
+  const bytes = existsSync(path) ? Deno.readFileSync(path) : new Uint8Array();
+  const end = bytes.lastIndexOf(10) + 1;
+  if (end < bytes.length) Deno.truncateSync(path, end);
+}
+
 function report(progress: StreamingQueryProgress, file: string | undefined): void {
   if (file !== undefined) {
     Deno.writeTextFileSync(file, `${JSON.stringify(progress)}\n`, { append: true });
@@ -186,13 +206,19 @@ function report(progress: StreamingQueryProgress, file: string | undefined): voi
   Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
 }
 
+/** Signals closer together than this are one: Ctrl-C reaches a child of `deno task` twice. */
+const ONE_SIGNAL_MS = 100;
+
 /** The first signal ends the query after the running batch, the second at once. */
 function stopOnSignals(query: StreamingQuery): void {
-  let signals = 0;
+  let first: number | undefined;
   for (const signal of ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as const) {
     Deno.addSignalListener(signal as Deno.Signal, () => {
-      if (++signals > 1) Deno.exit(1);
-      query.stop();
+      if (first === undefined) {
+        first = performance.now();
+        console.error("Stopping after the running batch; a second signal stops at once");
+        query.stop();
+      } else if (performance.now() - first > ONE_SIGNAL_MS) Deno.exit(1);
     });
   }
 }

@@ -6,8 +6,8 @@ import {
   fetchRequest,
   kafkaClient,
   type KafkaSecurity,
-} from "./kafka_client.ts";
-import { type FetchedPartition, MessagesBuilder } from "./record_batch.ts";
+} from "../../kafka/client.ts";
+import { type FetchedPartition, MessagesBuilder } from "../../kafka/record_batch.ts";
 
 /** What to do where data or the broker is gone, and how to log in. */
 export interface KafkaOptions extends KafkaSecurity {

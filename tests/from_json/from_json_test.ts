@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { parseMessages } from "../../lib/core/json.ts";
+import { parseMessages } from "../../from_json/from_json.ts";
 import type {
   FieldType,
   Messages,

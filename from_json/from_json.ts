@@ -8,7 +8,7 @@ import {
   stringAt,
   textAt,
   type Token,
-} from "./json_tokens.ts";
+} from "./tokens.ts";
 import { parseTimestamp, readUtcTimestamp } from "./timestamp.ts";
 import type {
   Field,
@@ -19,7 +19,7 @@ import type {
   Problem,
   Schema,
   StringColumn,
-} from "./types.ts";
+} from "../lib/core/types.ts";
 
 /** A field and the column under construction; of `numbers` and `strings` only one is in use. */
 interface Target {

@@ -1,6 +1,6 @@
-// Parses one chunk of messages in a thread of its own; see parse_pool.ts.
-import { parseMessages } from "./core/json.ts";
-import type { ParseReply, ParseRequest } from "./parse_pool.ts";
+// Parses one chunk of messages in a thread of its own; see pool.ts.
+import { parseMessages } from "./from_json.ts";
+import type { ParseReply, ParseRequest } from "./pool.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<ParseRequest>) => void;

@@ -1,5 +1,5 @@
-import { parseMessages } from "./core/json.ts";
-import type { Messages, ParsedBatch, Schema } from "./core/types.ts";
+import { parseMessages } from "./from_json.ts";
+import type { Messages, ParsedBatch, Schema } from "../lib/core/types.ts";
 
 export interface ParseRequest {
   readonly messages: readonly Messages[];
@@ -62,7 +62,7 @@ function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 function idlestThread(): Thread {
   const idlest = threads.toSorted((a, b) => a.waiting.length - b.waiting.length)[0];
   if (idlest && (idlest.waiting.length === 0 || threads.length === MAX_THREADS)) return idlest;
-  const worker = new Worker(new URL("./parse_worker.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   const thread: Thread = { worker, waiting: [] };
   worker.onmessage = ({ data }) => thread.waiting.shift()!(data);
   threads.push(thread);

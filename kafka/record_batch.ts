@@ -1,7 +1,7 @@
 import * as zlib from "node:zlib";
 import { decompress as lz4 } from "lz4js";
 import { uncompress as snappy } from "snappyjs";
-import type { Messages } from "../core/types.ts";
+import type { Messages } from "../lib/core/types.ts";
 
 /** What a broker returned of one partition. */
 export interface FetchedPartition {

@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
-import { claim, readFile, writeBytes } from "../files.ts";
-import type { Sink, SinkStart } from "../core/types.ts";
+import { claim, readFile, writeBytes } from "../lib/files.ts";
+import type { Sink, SinkStart } from "../lib/core/types.ts";
 
 const APPEND = { append: true, create: true };
 

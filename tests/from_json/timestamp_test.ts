@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { parseTimestamp, readUtcTimestamp } from "../../lib/core/timestamp.ts";
+import { parseTimestamp, readUtcTimestamp } from "../../from_json/timestamp.ts";
 
 const ten = Date.UTC(2024, 0, 1, 10); // 2024-01-01T10:00:00Z
 

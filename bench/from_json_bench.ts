@@ -1,7 +1,7 @@
-import { parseMessages } from "../lib/core/json.ts";
+import { parseMessages } from "../from_json/from_json.ts";
 import type { Messages, Schema } from "../lib/core/types.ts";
 
-// deno bench bench/parse_bench.ts — rows per second = rows / time per iteration
+// deno bench bench/from_json_bench.ts — rows per second = rows / time per iteration
 
 const rows = 5_000;
 const features = Array.from({ length: 28 }, (_, i) => `V${i + 1}`);
