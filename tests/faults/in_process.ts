@@ -1,0 +1,214 @@
+import { JsonlSink } from "../../tools/jsonl_sink.ts";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { join } from "node:path";
+import {
+  isAlert,
+  type OutputMode,
+  ParquetSink,
+  type ReadOptions,
+  readStream,
+  type ResultStream,
+  type RowStream,
+  type Schema,
+  type Scorer,
+  type Sink,
+  type Source,
+  type StreamingQuery,
+  TopicLog,
+  TRANSACTION_SCHEMA,
+  windowKpis,
+  type WriteOptions,
+} from "lib";
+import { type Effect, type Moment, watchEffects } from "./effects.ts";
+import {
+  type FaultTable,
+  logTopic,
+  type Place,
+  placeIn,
+  randoms,
+  readTables,
+  sameTables,
+  type Tables,
+  transactions,
+} from "./program.ts";
+
+/** A model that needs no native library: the probability is in the row. */
+export const SCORER: Scorer = {
+  sha256: "0".repeat(64),
+  score({ V1 }, length) {
+    const { values } = V1 as { values: Float64Array };
+    const probabilities = Float64Array.from(values.subarray(0, length), (v) => v > 2 ? 0.9 : 0.1);
+    return Promise.resolve({ probabilities, unscored: 0 });
+  },
+};
+
+/** What a run may differ in. */
+export interface Settings {
+  readonly source?: Source;
+  readonly topic?: string;
+  readonly mode?: OutputMode;
+  readonly sink?: Sink;
+  readonly rejected?: Sink;
+  readonly watermark?: string;
+  readonly window?: string;
+  readonly keys?: readonly string[];
+  readonly threshold?: number;
+  readonly model?: Scorer;
+  readonly read?: ReadOptions;
+  readonly schema?: Schema;
+  readonly kpis?: (rows: RowStream) => ResultStream;
+  readonly write?: Partial<WriteOptions>;
+}
+
+/** Starts the KPI query in this process. */
+export async function startQuery(place: Place, settings: Settings = {}): Promise<StreamingQuery> {
+  const { topic = "transactions", mode = "append", watermark = "30 seconds", window = "1 minute" } =
+    settings;
+  const source = settings.source ?? await TopicLog.open(join(place.dir, "topics"), topic);
+  const rows = readStream(source, settings.schema ?? TRANSACTION_SCHEMA, {
+    maxOffsetsPerTrigger: 100,
+    ...settings.read,
+  }).score(settings.model ?? SCORER).withColumns(isAlert(settings.threshold ?? 0.5));
+  const result = settings.kpis?.(rows) ??
+    windowKpis(rows, { watermark, window, ...settings.keys && { keys: settings.keys } });
+  return await result.writeStream(settings.sink ?? new ParquetSink(place.sink), {
+    outputMode: mode,
+    checkpointLocation: place.checkpoint,
+    trigger: "available-now",
+    rejected: settings.rejected ?? new ParquetSink(place.rejected),
+    ...settings.write,
+  });
+}
+
+/** Runs the query until all rows that are there are processed. */
+export async function runQuery(place: Place, settings: Settings = {}): Promise<void> {
+  await (await startQuery(place, settings)).awaitTermination();
+}
+
+const FIRST = 300, MORE = 160;
+
+type Kind = "parquet, append" | "jsonl, append" | "jsonl, update" | "jsonl, complete";
+
+function sinkOf(kind: Kind, place: Place): Sink {
+  return kind.startsWith("parquet")
+    ? new ParquetSink(place.sink)
+    : new JsonlSink(`${place.sink}.jsonl`);
+}
+
+/** The final tables; for a sink that takes updates, the last row of each window. */
+async function tablesOf(kind: Kind, place: Place): Promise<Tables> {
+  if (kind.startsWith("parquet")) return await readTables(place);
+  const path = `${place.sink}.jsonl`;
+  const rows = (await Deno.readTextFile(path)).split("\n").filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { batchId: number; window_start: string });
+  const ids = rows.map(({ batchId, window_start }) => `${batchId} ${window_start}`);
+  equal(new Set(ids).size, ids.length, "a row is there twice");
+  const last = new Map(rows.map(({ batchId: _, ...row }) => [row.window_start, row]));
+  if (kind === "jsonl, append") equal(last.size, rows.length, "a window is there twice");
+  // Stands in for the folder of rows, so that the rest is read as ever.
+  await Deno.mkdir(place.sink, { recursive: true });
+  const aside = await readTables({ ...place, sink: place.rejected });
+  return { ...aside, rows: [...last.values()].map((row) => JSON.stringify(row)).sort() };
+}
+
+/** Ends the query at a moment of an effect, as a crash would, or with an error that passes, as a full disk would. */
+export async function inProcessSuite(
+  { dir, table, seed, share, kinds }: {
+    dir: string;
+    table: FaultTable;
+    seed: number;
+    share: number;
+    kinds?: readonly Kind[];
+  },
+): Promise<void> {
+  const random = randoms(seed);
+  const all: readonly Kind[] = [
+    "parquet, append",
+    "jsonl, append",
+    "jsonl, update",
+    "jsonl, complete",
+  ];
+  const { warn } = console;
+  console.warn = () => table.add("a stale lock, in process", "taken over, and said so");
+  try {
+    for (const kind of kinds ?? all) await inProcessKind(kind);
+  } finally {
+    console.warn = warn;
+  }
+
+  async function inProcessKind(kind: Kind): Promise<void> {
+    const mode = kind.split(", ")[1] as OutputMode;
+    const newPlace = async (name: string) => {
+      const place = placeIn(join(dir, `${kind} ${name}`.replaceAll(/[^a-z0-9]+/g, "-")));
+      const topic = logTopic(join(place.dir, "topics"));
+      await topic.send(transactions(0, FIRST));
+      return { place, topic };
+    };
+    const { place, topic } = await newPlace("undisturbed");
+    const moments = await momentsOf(() => runQuery(place, { mode, sink: sinkOf(kind, place) }));
+    await topic.send(transactions(FIRST, FIRST + MORE));
+    await runQuery(place, { mode, sink: sinkOf(kind, place) });
+    const expected = await tablesOf(kind, place);
+    sameTables(expected, expected, FIRST + MORE);
+    for (const ends of [true, false]) {
+      const fault = ends
+        ? "crash in process at a step"
+        : "an error at a step, then the same process";
+      for (const at of moments) {
+        if (random() >= share) continue;
+        const { place, topic } = await newPlace(`${ends ? "crash" : "error"} ${at}`);
+        const [sink, rejected] = [sinkOf(kind, place), new ParquetSink(place.rejected)];
+        const off = watchEffects(faultAt(at, ends));
+        const failure = await runQuery(place, { mode, sink, rejected }).catch((error) => error)
+          .finally(off);
+        ok(failure instanceof Error, `nothing failed at ${at}`);
+        await topic.send(transactions(FIRST, FIRST + MORE));
+        // After an error the same sinks go on; after a crash there are new ones.
+        await runQuery(
+          place,
+          ends ? { mode, sink: sinkOf(kind, place) } : { mode, sink, rejected },
+        );
+        try {
+          const found = await tablesOf(kind, place);
+          sameTables(found, expected, FIRST + MORE);
+          deepEqual(found.inspection.problems, []);
+        } catch (cause) {
+          throw new Error(`After ${fault}, ${kind}, at ${at}, in ${place.dir}`, { cause });
+        }
+        table.add(`${fault}, ${kind}`, "tables equal, all rows accounted for");
+        await Deno.remove(place.dir, { recursive: true });
+      }
+    }
+  }
+}
+
+async function momentsOf(run: () => Promise<void>): Promise<string[]> {
+  const moments: string[] = [];
+  let count = 0;
+  const off = watchEffects(({ name }, moment) => {
+    if (moment === "before") count++;
+    // The lock given back is the last effect, and no failure.
+    if (name !== "truncate") moments.push(`${count}:${moment}`);
+  });
+  await run().finally(off);
+  return moments;
+}
+
+function faultAt(at: string, ends: boolean): (effect: Effect, moment: Moment) => void {
+  let count = 0, isDead = false;
+  return ({ name }, moment) => {
+    if (moment === "before") count++;
+    if (at === `${count}:${moment}`) isDead = ends;
+    if (isDead || at === `${count}:${moment}`) throw new Error(`Fault injected at ${name} ${at}`);
+  };
+}
+
+/** The effects of a run, in order, those of its end included. */
+export async function effectsOf(run: () => Promise<void>): Promise<Effect[]> {
+  const effects: Effect[] = [];
+  const off = watchEffects((effect, moment) => {
+    if (moment === "after") effects.push(effect);
+  });
+  await run().finally(off);
+  return effects;
+}
