@@ -4,7 +4,7 @@ import type { Offsets } from "./core/types.ts";
 /** Rows of a chunk at the start, before the size of messages is known. */
 const FIRST_CHUNK_ROWS = 5_000;
 /** What a chunk may hold, so that memory stays bounded whatever the size of a batch. */
-const MAX_CHUNK_ROWS = 20_000;
+const MAX_CHUNK_ROWS = 10_000;
 const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
 /** Chunks read before they are asked for: enough for two threads to parse. */
 const DEPTH = 2;

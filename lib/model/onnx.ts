@@ -40,7 +40,7 @@ export class OnnxModel {
       bytes = await Deno.readFile(path);
       session = await InferenceSession.create(bytes, {
         executionProviders: ["cpu"],
-        intraOpNumThreads: 2,
+        intraOpNumThreads: 1, // a second one spins between batches and slows the parsing threads
         logSeverityLevel: 3, // errors only: warnings would stand in the reader's notebook
       });
     } catch (cause) {
