@@ -1,18 +1,18 @@
-import pl, { type DataFrame } from "polars";
+import type { DataFrame } from "polars";
 import type { Checkpoint, StateEntry } from "./checkpoint/checkpoint.ts";
 import { ChunkReader } from "./chunks.ts";
 import { advanceState } from "./core/aggregate.ts";
+import { explain } from "./core/explain.ts";
 import { type Cursor, limitOffsets, type OffsetEntry, sameOffsets } from "./core/plan.ts";
 import {
   addTotals,
-  eventTimeProgress,
-  isoTime,
-  stateOperator,
+  type BatchProgress,
+  batchProgress,
   type StreamingQueryProgress,
 } from "./core/progress.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
-import { advanceWatermark, eventTimeStats, mergeStats } from "./core/watermark.ts";
-import type { ParsedChunk, Pipeline, PreparedChunk } from "./pipeline.ts";
+import { advanceWatermark } from "./core/watermark.ts";
+import { mergeChunks, type ParsedChunk, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 import type { KpiSpec } from "./spec.ts";
 
 /** All that a query consists of. */
@@ -33,9 +33,6 @@ export interface QueryParts {
   /** Epoch ms. */
   readonly now: () => number;
 }
-
-/** What a batch reports, before the query adds who it is. */
-export type BatchProgress = Omit<StreamingQueryProgress, "id" | "runId" | "name">;
 
 /** What one trigger may do. */
 export interface TriggerLimits {
@@ -91,11 +88,16 @@ export class MicroBatches {
     return this.#parts.pipeline.rows([...this.#entry.state.values()]);
   }
 
+  /** Says in words why windows are written or not, after these batches. */
+  explain(progress: readonly StreamingQueryProgress[]): string {
+    return explain(progress, { ...this.#parts.pipeline, groups: [...this.#entry.state.values()] });
+  }
+
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
   async runNext(limits: TriggerLimits = {}): Promise<BatchProgress | undefined> {
     const { source, pipeline, sink, rejected, checkpoint, minBatchesToRetain } = this.#parts;
     const watch = stopwatch(this.#parts.now);
-    const { batchId, lateWatermark, planned } = this.#cursor;
+    const { batchId, planned } = this.#cursor;
 
     const latest = await source.latestOffsets();
     const start = await this.#startOf(latest);
@@ -143,38 +145,26 @@ export class MicroBatches {
       lateWatermark: entry.batchWatermarkMs,
       watermark,
     };
-    const numInputRows = stats.count;
     const since = watch.began - (this.#lastTrigger ?? watch.began);
     this.#lastTrigger = watch.began;
     const byTopic = (offsets: Offsets) => ({ [source.topic]: offsets });
-    let open = 0;
-    for (const { rows } of step.state.values()) open += rows;
-    return {
-      timestamp: isoTime(watch.began),
+    return batchProgress({
       batchId,
-      numInputRows,
-      inputRowsPerSecond: perSecond(numInputRows, since),
-      processedRowsPerSecond: perSecond(numInputRows, watch.total()),
-      durationMs: { ...watch.laps, triggerExecution: watch.total() },
-      eventTime: eventTimeProgress(marks.watermark, stats),
-      stateOperators: [stateOperator(step)],
-      sources: [{
+      ...watch,
+      since,
+      watermark: marks.watermark,
+      batch,
+      step,
+      total,
+      source: {
         description: source.description,
-        startOffset: byTopic(pick(start, entry.end)),
+        startOffset: byTopic(range),
         endOffset: byTopic(entry.end),
         latestOffset: byTopic(latest),
-        numInputRows,
         ...source.lostOffsets !== undefined && { lostOffsets: source.lostOffsets },
-      }],
-      sink: { description: sink.description, numOutputRows: step.emitted.length },
-      rows: {
-        rejected: batch.rejected,
-        malformed: batch.malformed,
-        unscored: batch.unscored,
-        late: step.lateRows,
-        total: { ...total, open },
       },
-    };
+      sink: sink.description,
+    });
   }
 
   /** Decides on a batch: new offsets, or none when only windows are to be closed. */
@@ -234,28 +224,9 @@ export class MicroBatches {
   }
 }
 
-/** Returns what the chunks of a batch come to; no rows to keep aside if there was no chunk. */
-function mergeChunks(chunks: readonly PreparedChunk[]) {
-  const sum = (count: "rejected" | "malformed" | "unscored") =>
-    chunks.reduce((total, chunk) => total + chunk[count], 0);
-  const asides = chunks.map(({ aside }) => aside).filter(({ height }, i) => height > 0 || i === 0);
-  return {
-    groups: chunks.flatMap(({ groups }) => groups),
-    stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),
-    rejected: sum("rejected"),
-    malformed: sum("malformed"),
-    unscored: sum("unscored"),
-    aside: asides.length > 1 ? pl.concat(asides) : asides[0],
-  };
-}
-
 /** Returns the offsets of the partitions that `by` names too. */
 function pick(offsets: Offsets, by: Offsets): Offsets {
   return Object.fromEntries(Object.entries(offsets).filter(([partition]) => partition in by));
-}
-
-function perSecond(rows: number, ms: number): number {
-  return ms > 0 ? rows / (ms / 1000) : 0;
 }
 
 /** Measures the steps of a batch in milliseconds, each from the end of the one before. */
@@ -271,6 +242,5 @@ function stopwatch(now: () => number) {
       laps[name] = (laps[name] ?? 0) + time - last;
       last = time;
     },
-    total: () => last - began,
   };
 }

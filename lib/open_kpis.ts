@@ -12,7 +12,7 @@ import { readStream, type ResultStream } from "./stream.ts";
 export async function openKpis(
   spec: KpiSpec,
 ): Promise<{ readonly kpis: ResultStream; readonly model: OnnxModel }> {
-  const { startingOffsets, maxOffsetsPerTrigger, failOnDataLoss = true } = spec;
+  const { startingOffsets, maxOffsetsPerTrigger, failOnDataLoss } = spec;
   const model = await OnnxModel.load(spec.model.path);
   if (model.sha256 !== spec.model.sha256) {
     await model.close();
@@ -22,10 +22,11 @@ export async function openKpis(
     );
   }
   const address = `${spec.source.kind}:${spec.source.address}`;
-  const source = await openSource(address, spec.topic, { failOnDataLoss });
+  const onLoss = failOnDataLoss === undefined ? {} : { failOnDataLoss };
+  const source = await openSource(address, spec.topic, onLoss);
   const rows = readStream(source, spec.schema, {
     startingOffsets,
-    failOnDataLoss,
+    ...onLoss,
     ...maxOffsetsPerTrigger !== undefined && { maxOffsetsPerTrigger },
   });
   return { kpis: windowKpis(rows.score(model).withColumns(isAlert(spec.threshold)), spec), model };

@@ -6,7 +6,12 @@ import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./co
 import { parseMessages } from "../from_json/from_json.ts";
 import type { RowCounts } from "./core/progress.ts";
 import type { Messages, NumberColumn, OutputMode, ParsedBatch, Schema } from "./core/types.ts";
-import { type EventTimeStats, eventTimeStats } from "./core/watermark.ts";
+import {
+  type EventTimeStats,
+  eventTimeStats,
+  mergeStats,
+  newestByPartition,
+} from "./core/watermark.ts";
 import { ParsePool, type ParseReply } from "../from_json/pool.ts";
 
 /** What a chunk of a batch is computed with. */
@@ -21,6 +26,8 @@ export interface BatchContext {
 /** A chunk of a batch scored and aggregated. */
 export interface PreparedChunk extends RowCounts {
   readonly stats: EventTimeStats;
+  /** The greatest event time of each partition, epoch ms. */
+  readonly newest: ReturnType<typeof newestByPartition>;
   readonly groups: readonly Group[];
   /** The rows to keep aside, with their reasons. */
   readonly aside: DataFrame;
@@ -102,6 +109,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     const { frame, unscored } = await scoredRows(plan, parsed);
     return {
       stats: eventTimeStats(eventTimes),
+      newest: newestByPartition(messages, eventTimes),
       groups: partialGroups(frame, eventTimes, grouping),
       rejected,
       malformed: problems.length - rejected,
@@ -161,4 +169,21 @@ function rejectAhead(eventTimes: Float64Array, clock: number, maxAhead: string |
     problems.push({ row, reason: `event time is more than ${maxAhead} ahead of the clock` });
   });
   return problems;
+}
+
+/** Returns what the chunks of a batch come to; no rows to keep aside if there was no chunk. */
+export function mergeChunks(chunks: readonly PreparedChunk[]) {
+  const sum = (count: "rejected" | "malformed" | "unscored") =>
+    chunks.reduce((total, chunk) => total + chunk[count], 0);
+  const asides = chunks.map(({ aside }) => aside).filter(({ height }, i) => height > 0 || i === 0);
+  return {
+    groups: chunks.flatMap(({ groups }) => groups),
+    stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),
+    // In ascending order, so that the greatest stays.
+    newest: chunks.flatMap(({ newest }) => newest).sort(([, a], [, b]) => a - b),
+    rejected: sum("rejected"),
+    malformed: sum("malformed"),
+    unscored: sum("unscored"),
+    aside: asides.length > 1 ? pl.concat(asides) : asides[0],
+  };
 }

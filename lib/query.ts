@@ -107,6 +107,11 @@ export class StreamingQuery {
     return this.#batches.openWindows;
   }
 
+  /** Says in words why windows are written or not: the last batches, the watermark, what it waits for. */
+  explain(): string {
+    return this.#batches.explain(this.#recent);
+  }
+
   /** This KPI query as plain data; null if it is another, or its source or model is no file or topic. */
   spec(): KpiSpec | null {
     return this.#parts.spec;

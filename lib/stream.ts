@@ -168,12 +168,15 @@ function checkMode({ eventTime }: ResultPlan, sink: Sink, mode: OutputMode): voi
 }
 
 /** A restart may change the delay, the model and the limits, but not what the state is made of. */
-function identityOf({ source, schema, grouping }: ResultPlan, mode: OutputMode): QueryIdentity {
+function identityOf(
+  { source, schema, timeColumn, grouping }: ResultPlan,
+  mode: OutputMode,
+): QueryIdentity {
   const { window: { size, slide, offset }, keys, aggregates } = grouping;
   return {
     source: source.description,
     schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
-    window: `${size} ms, slide ${slide} ms, start ${offset} ms`,
+    window: `${size} ms over ${timeColumn}, slide ${slide} ms, start ${offset} ms`,
     keys: keys.join(", "),
     aggregates: textOf(aggregates),
     outputMode: mode === "complete" ? "complete" : "append or update",

@@ -42,6 +42,8 @@ export interface SourceProgress {
   readonly endOffset: Readonly<Record<string, Offsets>>;
   readonly latestOffset: Readonly<Record<string, Offsets>>;
   readonly numInputRows: number;
+  /** The greatest event time read of each partition, ISO 8601 in UTC; not in Spark's. */
+  readonly maxEventTime?: Readonly<Record<string, string>>;
   /** Offsets lost so far, where the query may go on without them. */
   readonly lostOffsets?: number;
 }
@@ -90,27 +92,58 @@ export function addTotals(
   };
 }
 
-/** Returns the progress entry of the state operator. */
-export function stateOperator(step: Step): StateOperatorProgress {
-  const { state, numRowsUpdated, numRowsRemoved, numRowsDroppedByWatermark } = step;
-  return {
-    operatorName: "stateStoreSave",
-    numRowsTotal: state.size,
-    numRowsUpdated,
-    numRowsRemoved,
-    numRowsDroppedByWatermark,
-  };
-}
+/** What a batch reports, before the query adds who it is. */
+export type BatchProgress = Omit<StreamingQueryProgress, "id" | "runId" | "name">;
 
-/** Returns the progress entry of event times, all epoch ms; empty without a watermark. */
-export function eventTimeProgress(
-  watermark: number | null,
-  { count, min, max, avg }: EventTimeStats,
-): StreamingQueryProgress["eventTime"] {
-  if (watermark === null) return {};
+/** Returns the progress of a batch that is done; times in ms, `watermark` null without one. */
+export function batchProgress(
+  { batchId, began, since, laps, watermark, batch, step, total, source, sink }: {
+    batchId: number;
+    /** When the trigger began, and how long after the one before. */
+    began: number;
+    since: number;
+    /** How long each step took. */
+    laps: Readonly<Record<string, number>>;
+    watermark: number | null;
+    batch: RowCounts & {
+      stats: EventTimeStats;
+      /** The newest event time by partition, in ascending order: the last of a partition counts. */
+      newest: readonly (readonly [string, number])[];
+    };
+    step: Step;
+    total: RowTotals;
+    source: Omit<SourceProgress, "numInputRows" | "maxEventTime">;
+    sink: string;
+  },
+): BatchProgress {
+  const { rejected, malformed, unscored, newest, stats: { count, min, max, avg } } = batch;
+  const triggerExecution = Object.values(laps).reduce((sum, ms) => sum + ms, 0);
+  const perSecond = (ms: number) => ms > 0 ? count / (ms / 1000) : 0;
+  const stats = count > 0 ? { min: isoTime(min), max: isoTime(max), avg: isoTime(avg) } : {};
+  let open = 0;
+  for (const { rows } of step.state.values()) open += rows;
   return {
-    watermark: isoTime(watermark),
-    ...count > 0 && { min: isoTime(min), max: isoTime(max), avg: isoTime(avg) },
+    timestamp: isoTime(began),
+    batchId,
+    numInputRows: count,
+    inputRowsPerSecond: perSecond(since),
+    processedRowsPerSecond: perSecond(triggerExecution),
+    durationMs: { ...laps, triggerExecution },
+    eventTime: watermark === null ? {} : { watermark: isoTime(watermark), ...stats },
+    stateOperators: [{
+      operatorName: "stateStoreSave",
+      numRowsTotal: step.state.size,
+      numRowsUpdated: step.numRowsUpdated,
+      numRowsRemoved: step.numRowsRemoved,
+      numRowsDroppedByWatermark: step.numRowsDroppedByWatermark,
+    }],
+    sources: [{
+      ...source,
+      numInputRows: count,
+      maxEventTime: Object.fromEntries(newest.map(([p, time]) => [p, isoTime(time)])),
+    }],
+    sink: { description: sink, numOutputRows: step.emitted.length },
+    rows: { rejected, malformed, unscored, late: step.lateRows, total: { ...total, open } },
   };
 }
 

@@ -1,3 +1,5 @@
+import type { Messages } from "./types.ts";
+
 /** The least, greatest and mean event time of some rows, in epoch ms; of no rows if `count` is 0. */
 export interface EventTimeStats {
   readonly count: number;
@@ -21,6 +23,17 @@ export function eventTimeStats(eventTimes: Float64Array): EventTimeStats {
     avg += (time - avg) / (i + 1);
   }
   return { count: eventTimes.length, min, max, avg };
+}
+
+/** Returns the greatest event time of each partition; `eventTimes` follow one another as the messages do. */
+export function newestByPartition(
+  messages: readonly Messages[],
+  eventTimes: Float64Array,
+): (readonly [partition: string, time: number])[] {
+  let at = 0;
+  return messages.filter(({ offsets }) => offsets.length > 0).map(({ partition, offsets }) =>
+    [partition, eventTimeStats(eventTimes.subarray(at, at += offsets.length)).max] as const
+  );
 }
 
 /** Returns the statistics of the rows of both. */
