@@ -103,8 +103,10 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     const { values, nulls } = parsed.columns[timeColumn] as NumberColumn;
     const eventTimes = values.map((time, row) => nulls[row] === 1 ? NaN : time);
     const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
-    const problems = problemRows([...parsed.problems, ...ahead], eventTimes);
     const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
+    const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
+    const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
+      .filter(({ row }) => !isLate.has(row));
     const rejected = problems.filter(({ kind }) => kind === "rejected").length;
     const { frame, unscored } = await scoredRows(plan, parsed);
     return {

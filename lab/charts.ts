@@ -1,0 +1,156 @@
+import * as Plot from "@observablehq/plot";
+import pl, { type DataFrame } from "polars";
+import { parseDuration } from "lib";
+import { count, type Displayable, many } from "../view/display.ts";
+import { figure, GREY, type Run, watermarkColor } from "../view/run.ts";
+import type { Sweep } from "./sweep.ts";
+import { percent } from "./words.ts";
+
+type Row = Readonly<Record<string, number>>;
+type Mark = Readonly<{ row: Row; name: string; color: string }>;
+/** The delays to mark, such as `30 seconds`; each must be in the sweep. */
+type Marks = Readonly<{ delays: readonly string[] }>;
+
+const dashes = ["", "7,3", "2,2"] as const;
+const stairs = { x: "delay_s", curve: "step-after", strokeWidth: 2 } as const;
+const atEnd = { textAnchor: "start", dx: 6, fontWeight: 600 } as const;
+const below = { dy: 14, lineAnchor: "top", fontSize: 12 } as const;
+const shares = { ticks: 5, tickFormat: percent };
+
+/**
+ * Shows what share of the rows is kept, against how long a reader waits for a final window, at every
+ * delay; with `maxLoss`, also the share to keep.
+ */
+export function completeness(
+  swept: Sweep,
+  { delays, maxLoss }: Marks & { maxLoss?: number },
+): Displayable {
+  const marks = marksOf(swept, delays);
+  const until = 1.35 * Math.max(...marks.map(({ row }) => row.wait_s!));
+  const rows = rowsOf(swept).filter((row) => row.wait_s! <= until);
+  const floor = 1 - 1.05 * Math.max(...rows.map((row) => row.loss!));
+  const goal = maxLoss === undefined ? [] : [{ y: 1 - maxLoss, text: `${percent(maxLoss)} lost` }];
+  const place = { x: ({ row }: Mark) => row.wait_s!, y: ({ row }: Mark) => 1 - row.loss! } as const;
+  const label = ({ name, row }: Mark) =>
+    `${name}\nwait ${count(row.wait_s!)} s, lose ${count(row.loss! * 100, 2)}%`;
+  const x = { label: "seconds a reader waits for a final window →", domain: [0, until] };
+  return figure("How long must I wait, and what do I lose if I wait less?", {
+    ...answers(marks, ({ wait_s, wait_max_s, rows_lost, loss }) => {
+      const lost = `${many(rows_lost!, "row")} (${percent(loss!)}) are lost`;
+      const most = count(wait_max_s!);
+      return `a window is final ${
+        count(wait_s!)
+      } s after its end (median, at most ${most} s), and ${lost}`;
+    }),
+    note:
+      "One line through every delay from 0 s on, from one pass over the rows. The wait is in event " +
+      "time: how far it had gone past a window's end when the window was written.",
+    plots: [{
+      height: 340,
+      marginLeft: 64,
+      x,
+      y: { ...shares, label: "↑ rows kept", domain: [floor, 1] },
+      marks: [
+        Plot.ruleY([1], { stroke: GREY }),
+        Plot.ruleY(goal, { y: "y", stroke: GREY, strokeDasharray: dashes[1] }),
+        Plot.text(goal, { y: "y", text: "text", frameAnchor: "left", ...atEnd, dy: 9 }),
+        Plot.ruleX(marks, { ...guide, x: place.x, y1: floor, y2: place.y }),
+        Plot.line(rows, { x: "wait_s", y: (row: Row) => 1 - row.loss!, strokeWidth: 2 }),
+        Plot.dot(marks, { ...place, r: 5, fill: "color" }),
+        Plot.text(marks, { ...place, ...atEnd, ...below, text: label }),
+      ],
+    }],
+  });
+}
+
+/** Shows what share of the rows, alerts and frauds each delay loses, and what that does to the rates. */
+export function errors(swept: Sweep, { delays }: Marks): Displayable {
+  const marks = marksOf(swept, delays);
+  const x = { label: "watermark delay, seconds →", domain: [0, 300] };
+  const rows = rowsOf(swept).filter((row) => row.delay_s! <= 300);
+  const truth = rows.at(-1)!;
+  const all = swept.windows.all;
+  const totals = { rows_lost: all.n_txn, alerts_lost: all.n_alert, frauds_lost: all.n_fraud_true };
+  const lines = Object.entries(totals).map(([name, counts], i) => {
+    const total = counts.reduce((sum, n) => sum + n, 0);
+    const y = (row: Row) => row[name]! / total;
+    return Plot.line(rows, { ...stairs, y, strokeDasharray: dashes[i]! });
+  });
+  const rates = ["precision", "recall"].map((name) => [
+    Plot.line(rows, { ...stairs, y: name }),
+    Plot.text([truth], { x: "delay_s", y: name, text: [name], ...atEnd }),
+  ]);
+  const rules = Plot.ruleX(marks, { ...guide, x: ({ row }) => row.delay_s! });
+  const key = Plot.text(["━ rows   ╍ alerts   ┉ frauds"], { frameAnchor: "top-right" });
+  const lost = [rules, lines, key];
+  return figure("What does a shorter watermark get wrong?", {
+    ...answers(marks, (row) => {
+      const lost = `${many(row.alerts_lost!, "alert")} and ${many(row.frauds_lost!, "fraud")} lost`;
+      const rate = (name: string) =>
+        `${name} ${percent(row[name]!)}, ${percent(truth[name]!)} with all rows`;
+      return [lost, rate("precision"), rate("recall")].join("; ");
+    }),
+    note: "Over all windows, final or still open, against the same rows with nothing lost.",
+    plots: [
+      { ...panel, x: { ...x, label: null }, y: { ...shares, label: "↑ lost" }, marks: lost },
+      { ...panel, x, y: { ...shares, label: "↑ rate" }, marks: [rules, rates] },
+    ],
+  });
+}
+
+/** Shows precision, recall and alerts a minute at every threshold, the one in use marked. */
+export function thresholds(curve: DataFrame, { threshold }: { threshold: number }): Displayable {
+  const rows = curve.toRecords() as unknown as Row[];
+  const used = rows.find((row) => row.threshold === threshold);
+  const x = { label: "threshold →", domain: [0, 1] };
+  const rule = Plot.ruleX([threshold], { ...guide, stroke: GREY });
+  const rates = Object.entries({ precision: "#8a7400", recall: "#6b6fd6" }).map(([y, color]) => {
+    const band = { y1: `${y}_low`, y2: `${y}_high`, fill: color, fillOpacity: 0.2 };
+    return [
+      Plot.areaY(rows, { x: "threshold", ...band }),
+      Plot.line(rows, { x: "threshold", y, stroke: color, strokeWidth: 2 }),
+      Plot.text(rows.slice(-1), { x: "threshold", y, text: [y], ...atEnd }),
+    ];
+  });
+  const alerts = Plot.line(rows, { x: "threshold", y: "alerts_a_minute", strokeWidth: 2 });
+  const y = { label: "↑ alerts a minute", type: "log", ticks: 3, tickFormat: String } as const;
+  const said = (name: string) =>
+    `${name} ${percent(used![name]!)} (${percent(used![`${name}_low`]!)} to ` +
+    `${percent(used![`${name}_high`]!)})`;
+  return figure("What would another threshold give?", {
+    ...answers([], String),
+    note: (used === undefined ? "" : `In use (dotted) is ${threshold}: ${said("precision")}, ` +
+      `${said("recall")}, ${count(used.alerts_a_minute!, 2)} alerts a minute. `) +
+      "Shaded: 95% intervals (Wilson).",
+    plots: [
+      { ...panel, height: 230, x: { ...x, label: null }, y: shares, marks: [rule, rates] },
+      { ...panel, height: 130, x, y, marks: [rule, alerts] },
+    ],
+  });
+}
+
+const panel = { height: 180, marginRight: 70 };
+const guide = { stroke: "color", strokeDasharray: dashes[2], strokeWidth: 2 } as const;
+
+/** The rows of the sweep's table as numbers; null is NaN. */
+function rowsOf({ table }: Sweep): Row[] {
+  const numbers = (row: object) => Object.entries(row).map(([name, v]) => [name, Number(v ?? NaN)]);
+  return table.toRecords().map((row) => Object.fromEntries(numbers(row)));
+}
+
+/** The rows of the delays named, with the colours that they have everywhere. */
+function marksOf(swept: Sweep, delays: readonly string[]): Mark[] {
+  const rows = rowsOf(swept);
+  return delays.map((name) => {
+    const row = rows.find(({ delay_s }) => delay_s! * 1000 === parseDuration(name));
+    if (row) return { row, name, color: watermarkColor(name) };
+    throw new RangeError(`The sweep has no delay of ${name}: give it to sweep(), or mark another`);
+  });
+}
+
+/** One line of words a delay, in its colour. */
+function answers(marks: readonly Mark[], say: (row: Row) => string) {
+  const nothing = { kpi: pl.DataFrame(), progress: [], late: pl.DataFrame() };
+  const runs = marks.map(({ name }): Run => ({ watermark: name, ...nothing }));
+  return { runs, say: (_: Run, i: number) => say(marks[i]!.row) };
+}

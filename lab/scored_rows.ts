@@ -1,0 +1,75 @@
+import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA } from "lib";
+import { ParsePool } from "../from_json/pool.ts";
+import { ChunkReader } from "../lib/chunks.ts";
+import { sameOffsets } from "../lib/core/plan.ts";
+import type { NumberColumn } from "../lib/core/types.ts";
+
+/** What the lab needs to know of each row of a topic, in the order of reading; shape [n]. */
+export interface ScoredRows {
+  /** Batches of data; one may be without rows. */
+  readonly batches: number;
+  /** The batch that reads the row, from 0. */
+  readonly batch: Uint32Array;
+  /** Epoch ms; NaN for a row in no window. */
+  readonly eventTime: Float64Array;
+  /** What the model says; 0.0 where a row could not be scored. */
+  readonly probability: Float64Array;
+  /** 1 is a fraud, 0 is none, -1 is unknown: null or another number. */
+  readonly label: Int8Array;
+}
+
+/**
+ * Reads and scores a topic once, from its beginning to its end as it is now, in the batches that a
+ * query with this limit makes of a backlog. The source stays open.
+ */
+export async function readScoredRows(
+  source: Source,
+  { model, maxOffsetsPerTrigger, schema = TRANSACTION_SCHEMA }: {
+    model: Scorer;
+    maxOffsetsPerTrigger?: number;
+    schema?: Schema;
+  },
+): Promise<ScoredRows> {
+  const pool = new ParsePool();
+  // The engine's own chunks: a model may score a row differently in other company, by a bit.
+  const reader = new ChunkReader(async (start, end) => {
+    const { parsed, messages } = await pool.parse(await source.getBatch(start, end), schema);
+    return { ...parsed, byteLength: messages.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+  });
+  const rows: Record<Exclude<keyof ScoredRows, "batches">, number[]> = {
+    batch: [],
+    eventTime: [],
+    probability: [],
+    label: [],
+  };
+  let batches = 0;
+  try {
+    const latest = await source.latestOffsets();
+    let start = await source.earliestOffsets();
+    for (; !sameOffsets(start, latest); batches++) {
+      const end = limitOffsets(start, latest, maxOffsetsPerTrigger);
+      const likelyEnd = limitOffsets(end, latest, maxOffsetsPerTrigger);
+      for await (const { columns, length } of reader.chunks(start, end, likelyEnd)) {
+        const { probabilities } = await model.score(columns, length);
+        const [time, label] = ["event_time", "Class"].map((name) => columns[name] as NumberColumn);
+        for (let row = 0; row < length; row++) {
+          const [ms, value] = [time!.values[row]!, label!.values[row]!];
+          rows.batch.push(batches);
+          rows.eventTime.push(time!.nulls[row] === 1 ? NaN : ms);
+          rows.probability.push(probabilities[row]!);
+          rows.label.push(label!.nulls[row] === 0 && (value === 0 || value === 1) ? value : -1);
+        }
+      }
+      start = end;
+    }
+  } finally {
+    pool.close();
+  }
+  return {
+    batches,
+    batch: Uint32Array.from(rows.batch),
+    eventTime: Float64Array.from(rows.eventTime),
+    probability: Float64Array.from(rows.probability),
+    label: Int8Array.from(rows.label),
+  };
+}
