@@ -8,10 +8,11 @@ import {
   addTotals,
   type BatchProgress,
   batchProgress,
+  stopwatch,
   type StreamingQueryProgress,
 } from "./core/progress.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
-import { advanceWatermark } from "./core/watermark.ts";
+import { advanceWatermark, type PartitionTimes, slowestPartition } from "./core/watermark.ts";
 import { mergeChunks, type ParsedChunk, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 import type { KpiSpec } from "./spec.ts";
 
@@ -123,17 +124,11 @@ export class MicroBatches {
     if (batch.aside) await rejected?.addBatch(batchId, batch.aside);
     watch.lap("addBatch");
 
-    const { stats } = batch;
     const partialRows = batch.groups.reduce((sum, { rows }) => sum + rows, 0);
     const total = addTotals(this.#entry.total, step, { ...batch, partialRows });
-    const watermark = stats.count === 0 || pipeline.delay === null
-      ? entry.batchWatermarkMs
-      : advanceWatermark(entry.batchWatermarkMs, {
-        maxEventTime: stats.max,
-        delay: pipeline.delay,
-      });
+    const { watermark, partitions } = this.#nextWatermark(entry, batch);
     await checkpoint.writeState(batchId, { state: step.state, total }); // 5. keep the open windows
-    await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: watermark }); // 6. done
+    await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: watermark, partitions }); // 6. done
     if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - minBatchesToRetain);
     watch.lap("commitOffsets");
 
@@ -144,6 +139,7 @@ export class MicroBatches {
       start: entry.end,
       lateWatermark: entry.batchWatermarkMs,
       watermark,
+      partitions,
     };
     const since = watch.began - (this.#lastTrigger ?? watch.began);
     this.#lastTrigger = watch.began;
@@ -204,6 +200,22 @@ export class MicroBatches {
     return { lateWatermark, watermark: entry.batchWatermarkMs };
   }
 
+  /** Returns the watermark that a batch leaves: Spark's, or with `idleAfter` Flink's by partition. */
+  #nextWatermark(
+    { batchWatermarkMs, batchTimestampMs }: OffsetEntry,
+    { stats, newest }: ReturnType<typeof mergeChunks>,
+  ): { watermark: number; partitions?: PartitionTimes | undefined } {
+    const { delay, idleAfter } = this.#parts.pipeline;
+    const { partitions } = this.#cursor;
+    if (stats.count === 0 || delay === null) return { watermark: batchWatermarkMs, partitions };
+    const advance = (maxEventTime: number) =>
+      advanceWatermark(batchWatermarkMs, { maxEventTime, delay });
+    if (idleAfter === null) return { watermark: advance(stats.max) };
+    const clock = batchTimestampMs;
+    const { times, slowest } = slowestPartition(partitions ?? {}, newest, { clock, idleAfter });
+    return { watermark: advance(slowest), partitions: times };
+  }
+
   /** Returns where to read from: new partitions begin at their earliest offset. */
   async #startOf(latest: Offsets): Promise<Offsets> {
     const { source, failOnDataLoss } = this.#parts;
@@ -227,20 +239,4 @@ export class MicroBatches {
 /** Returns the offsets of the partitions that `by` names too. */
 function pick(offsets: Offsets, by: Offsets): Offsets {
   return Object.fromEntries(Object.entries(offsets).filter(([partition]) => partition in by));
-}
-
-/** Measures the steps of a batch in milliseconds, each from the end of the one before. */
-function stopwatch(now: () => number) {
-  const began = now();
-  let last = began;
-  const laps: Record<string, number> = {};
-  return {
-    began,
-    laps,
-    lap(name: string): void {
-      const time = now();
-      laps[name] = (laps[name] ?? 0) + time - last;
-      last = time;
-    },
-  };
 }

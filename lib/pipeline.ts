@@ -48,6 +48,8 @@ export interface Pipeline {
   readonly merges: readonly Merge[];
   /** Delay of the watermark, ms; null without `withWatermark`. */
   readonly delay: number | null;
+  /** After how many ms without a row a partition no longer holds the watermark; null for Spark's rule. */
+  readonly idleAfter: number | null;
   /** Settings to record with each batch. */
   readonly conf: Readonly<Record<string, string>>;
   parse(messages: readonly Messages[]): Promise<ParsedChunk>;
@@ -86,6 +88,7 @@ export interface EventTimeRule {
   readonly column: string;
   readonly delay: string;
   readonly maxAhead?: string | undefined;
+  readonly idleAfter?: string | undefined;
 }
 
 /** Makes the pipeline of a query: parse, score, add columns, aggregate by window; then the result. */
@@ -131,9 +134,11 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     size: window.size,
     merges: slots.map(({ merge }) => merge),
     delay: eventTime ? parseDuration(eventTime.delay) : null,
+    idleAfter: eventTime?.idleAfter ? parseDuration(eventTime.idleAfter) : null,
     conf: {
       ...eventTime && { "watermark.delay": eventTime.delay },
       ...eventTime?.maxAhead && { "watermark.maxAhead": eventTime.maxAhead },
+      ...eventTime?.idleAfter && { "watermark.idleAfter": eventTime.idleAfter },
       ...model && { "model.sha256": model.sha256 },
       ...plan.columns.length > 0 && { columns: plan.columns.flat().join(", ") }, // the threshold
     },

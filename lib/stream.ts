@@ -29,9 +29,15 @@ export interface RowStream {
   withColumns(...columns: readonly Expr[]): RowStream;
   /**
    * Sets the event time and how late a row may be, such as `30 seconds`. With `maxAhead`, a row
-   * whose event time is further ahead of the clock than that is rejected and closes no windows.
+   * whose event time is further ahead of the clock than that is rejected and closes no windows. With
+   * `idleAfter`, the watermark follows the slowest partition that had a row within that time, as
+   * Flink's does; a partition that has been idle for longer does not hold it.
    */
-  withWatermark(column: string, delay: string, options?: { maxAhead?: string }): RowStream;
+  withWatermark(
+    column: string,
+    delay: string,
+    options?: { maxAhead?: string; idleAfter?: string },
+  ): RowStream;
   /** Groups by a window over the event time and, optionally, by further columns. */
   groupByWindow(column: string, window: string, options?: {
     slide?: string;
@@ -92,10 +98,10 @@ function rowStream(plan: ReadPlan): RowStream {
   return {
     score: (model) => rowStream({ ...plan, model }),
     withColumns: (...columns) => rowStream({ ...plan, columns: [...plan.columns, columns] }),
-    withWatermark(column, delay, { maxAhead } = {}) {
+    withWatermark(column, delay, { maxAhead, idleAfter } = {}) {
       if (plan.eventTime) throw new TypeError("Redefining watermark is disallowed. Set it once");
-      for (const text of [delay, maxAhead ?? delay]) parseDuration(text); // fails early
-      return rowStream({ ...plan, eventTime: { column, delay, maxAhead } });
+      for (const text of [delay, maxAhead, idleAfter]) parseDuration(text ?? delay); // fails early
+      return rowStream({ ...plan, eventTime: { column, delay, maxAhead, idleAfter } });
     },
     groupByWindow(timeColumn, text, { keys = [], ...options } = {}) {
       const type = plan.schema.find(({ name }) => name === timeColumn)?.type ?? "no field";
@@ -197,7 +203,10 @@ function specOf(plan: ResultPlan, outputMode: OutputMode): KpiSpec | null {
   const isKpi = others.length === 0 && grouping.keys.length === 0 &&
     grouping.window.offset === 0 && textOf(grouping.aggregates) === textOf(kpiAggregates()) &&
     startingTimestamp === undefined && plan.timeColumn === "event_time";
-  if (!isKpi || !address || !model?.path || threshold === undefined || !eventTime) return null;
+  if (
+    !isKpi || eventTime?.idleAfter || !address || !model?.path || threshold === undefined ||
+    !eventTime
+  ) return null;
   return {
     source: { kind: kind as "log" | "kafka", address },
     topic: source.topic,

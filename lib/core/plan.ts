@@ -1,4 +1,5 @@
 import type { Offsets } from "./types.ts";
+import type { PartitionTimes } from "./watermark.ts";
 
 /** What `offsets/N` holds: the end of batch N, and the watermark it evicts with. */
 export interface OffsetEntry {
@@ -12,6 +13,8 @@ export interface OffsetEntry {
 /** What `commits/N` holds. */
 export interface CommitEntry {
   readonly nextBatchWatermarkMs: number;
+  /** Only where the watermark goes by the slowest partition. */
+  readonly partitions?: PartitionTimes | undefined;
 }
 
 /** An entry of a log and its batch id. */
@@ -37,6 +40,8 @@ export interface Cursor {
   readonly lateWatermark: number;
   /** The watermark the next batch evicts with. */
   readonly watermark: number;
+  /** What the last commit says of the partitions. */
+  readonly partitions?: PartitionTimes | undefined;
   /** The settings of the batch planned last. */
   readonly conf?: OffsetEntry["conf"] | undefined;
   /** Set if the batch was planned but not committed: it runs again, as planned. */
@@ -66,6 +71,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
       batchId: batchId + 1,
       start: entry.end,
       conf: entry.conf,
+      partitions: lastCommit!.entry.partitions,
       lateWatermark: entry.batchWatermarkMs,
       watermark: Math.max(entry.batchWatermarkMs, lastCommit!.entry.nextBatchWatermarkMs),
     };
@@ -77,6 +83,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
     batchId,
     start: previousOffsets?.entry.end,
     conf: entry.conf,
+    partitions: lastCommit?.entry.partitions,
     lateWatermark: previousOffsets?.entry.batchWatermarkMs ?? 0,
     watermark: entry.batchWatermarkMs,
     planned: entry,

@@ -147,6 +147,22 @@ export function batchProgress(
   };
 }
 
+/** Measures the steps of a batch in milliseconds, each from the end of the one before. */
+export function stopwatch(now: () => number) {
+  const began = now();
+  let last = began;
+  const laps: Record<string, number> = {};
+  return {
+    began,
+    laps,
+    lap(name: string): void {
+      const time = now();
+      laps[name] = (laps[name] ?? 0) + time - last;
+      last = time;
+    },
+  };
+}
+
 /** Writes epoch milliseconds as ISO 8601 in UTC; beyond the years of `Date`, its last instant. */
 export function isoTime(ms: number): string {
   const bounded = Math.max(-8.64e15, Math.min(8.64e15, ms));

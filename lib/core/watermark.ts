@@ -66,3 +66,26 @@ export function advanceWatermark(
 ): number {
   return Math.max(watermark, maxEventTime - delay);
 }
+
+/** The newest event time of each partition, and when the last batch with rows of it was planned; epoch ms. */
+export type PartitionTimes = Readonly<Record<string, readonly [newest: number, seen: number]>>;
+
+/**
+ * Returns the partition times after a batch, and the newest event time of the slowest partition that
+ * had a row within `idleAfter` ms: the watermark then waits for that partition, and an idle one does
+ * not hold it. Flink's rule; Spark goes by the newest row of all partitions.
+ *
+ * `clock` is when the batch was planned, so that a rerun of the batch decides the same.
+ */
+export function slowestPartition(
+  times: PartitionTimes,
+  newest: readonly (readonly [partition: string, time: number])[],
+  { clock, idleAfter }: { clock: number; idleAfter: number },
+): { times: PartitionTimes; slowest: number } {
+  const next: Record<string, readonly [number, number]> = { ...times };
+  for (const [partition, time] of newest) {
+    next[partition] = [Math.max(time, next[partition]?.[0] ?? -Infinity), clock];
+  }
+  const active = Object.values(next).filter(([, seen]) => clock - seen < idleAfter);
+  return { times: next, slowest: Math.min(...active.map(([time]) => time)) };
+}
