@@ -10,7 +10,8 @@ import { makeFolder } from "../lib/files.ts";
 import { topicFolder } from "../lib/sources/topic_log.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const KAFKA_VARIABLES = ["KAFKA_SSL", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME"];
+/** How to log in, and what kafkajs looks up. */
+const KAFKA_VARIABLES = "KAFKA_SSL,KAFKA_SASL_*,KAFKAJS_*,NODE_ENV";
 
 /** What a program needs beside its own code. */
 export interface Access {
@@ -33,11 +34,12 @@ export function permissionFlags({ read, write, net }: Access): string[] {
   const list = (paths: readonly string[]) =>
     paths.map((path) => resolve(path).replaceAll(",", ",,")).join(",");
   const packages = join(ROOT, "node_modules");
+  const code = ["lib", "from_json"].map((folder) => join(ROOT, folder)); // threads load it anew
   return [
     "--no-prompt",
-    `--allow-read=${list([packages, join(ROOT, "lib"), ...read])}`,
+    `--allow-read=${list([...code, packages, ...read])}`,
     ...write.length > 0 ? [`--allow-write=${list(write)}`] : [],
-    ...net.length > 0 ? [`--allow-net=${net.join(",")}`, `--allow-env=${kafkaVariables()}`] : [],
+    ...net.length > 0 ? [`--allow-net=${net.join(",")}`, `--allow-env=${KAFKA_VARIABLES}`] : [],
     `--allow-ffi=${list([packages])}`,
     "--allow-sys=cpus,networkInterfaces,hostname", // how Polars finds out which C library there is
   ];
@@ -60,14 +62,14 @@ export function kpiAccess(args: string[]): Access {
     read: [
       ...place.folder,
       models,
-      ...[options.model].filter(isGiven),
+      ...[options.model, options["from-spark-checkpoint"]].filter(isGiven),
       ...folders,
       ...files,
       ...jsonl === undefined ? [] : [dirname(jsonl)], // to sync the folder is to open it
     ],
     write: [...folders, ...files],
     net: place.hosts,
-    folders,
+    folders: options.checkpoint && source ? folders : [], // else it will say what is missing
   };
 }
 
@@ -101,10 +103,6 @@ function hostOf(address: string): string {
   const [, host] = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(address.trim()) ?? [];
   if (host !== undefined) return host;
   throw new RangeError(`A broker's address should be HOST:PORT, got "${address}"`);
-}
-
-function kafkaVariables(): string {
-  return [...KAFKA_VARIABLES, "KAFKA_SASL_PASSWORD", "KAFKAJS_*"].join(",");
 }
 
 function isGiven(value: unknown): value is string {

@@ -8,7 +8,10 @@ import { type KpiSpec, openKpis, openSource, parseDuration, type Sink, windowSpe
 import { Checkpoint } from "../lib/checkpoint/checkpoint.ts";
 import { lastWindowStart } from "../lib/core/window.ts";
 import type { Offsets } from "../lib/core/types.ts";
+import { makeFolder, readFile, syncFolder } from "../lib/files.ts";
 import { inspectCheckpoint } from "./inspect.ts";
+
+const PARTS = ["sources", "offsets", "state", "commits", "metadata"];
 
 /** A batch of Spark's, from its offsets and commits logs. */
 export interface SparkBatch {
@@ -120,7 +123,8 @@ export async function takeOver(
     print?: (line: string) => void;
   },
 ): Promise<Takeover | undefined> {
-  if (await Deno.stat(join(checkpoint, "metadata")).then(() => true, () => false)) return;
+  const building = join(checkpoint, "takeover");
+  if (await readFile(join(checkpoint, "metadata")) !== undefined) return;
   const { batches, initial } = await readSparkBatches(spark);
   const source = await openSource(`${spec.source.kind}:${spec.source.address}`, spec.topic);
   const earliest = await source.earliestOffsets().finally(() => source.close());
@@ -132,10 +136,14 @@ export async function takeOver(
   }
   for (const line of describeTakeover(plan, spec)) print(line);
 
-  const building = `${checkpoint}.takeover`;
-  await Deno.remove(building, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  // What a takeover left that was cut off; "metadata" comes last and says that one is complete.
+  await makeFolder(checkpoint);
+  const isCutOff = Array.from(Deno.readDirSync(checkpoint)).some(({ name }) => name === "takeover");
+  for (const name of isCutOff ? [...PARTS, "takeover"] : []) {
+    await Deno.remove(join(checkpoint, name), { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
   // The last committed batch, planned as one range from `from` on: the engine's rerun of it computes the state.
   const { kpis, model } = await openKpis(spec);
   const identity = kpis.identity(spec.outputMode);
@@ -190,7 +198,9 @@ export async function takeOver(
     await sink.addBatch(batchId, rows[0]!.limit(0));
   }
   await made.close();
-  await Deno.rename(building, checkpoint);
+  for (const name of PARTS) await Deno.rename(join(building, name), join(checkpoint, name));
+  await syncFolder(checkpoint);
+  await Deno.remove(building, { recursive: true });
   return plan;
 }
 

@@ -4,6 +4,9 @@
  */
 import { ROOT } from "./env.ts";
 
+/** Where tests and examples in the docs are. */
+const PATHS = ["lib", "from_json", "kafka", "view", "lab", "tests", "README.md"];
+
 /** Counts what a run of `deno test` did; steps inside a test are not counted. */
 export interface Counts {
   readonly passed: number;
@@ -29,7 +32,7 @@ export function closingLine({ passed, failed, skipped }: Counts): string {
 async function main(args: readonly string[]): Promise<number> {
   const named = args.some((arg) => !arg.startsWith("-"));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--doc", ...args, ...(named ? [] : ["lib", "tests", "README.md"])],
+    args: ["test", "-A", "--doc", ...args, ...(named ? [] : PATHS)],
     cwd: ROOT,
     env: Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {},
     stdin: "null",

@@ -1,0 +1,164 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { batchIds, Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
+
+const IDENTITY = { source: "TopicLog[t]", window: "60000 ms" };
+const PLANNED = {
+  batchWatermarkMs: 7,
+  batchTimestampMs: 1_000,
+  conf: { "watermark.delay": "1 s" },
+};
+
+function checkpointTest(name: string, test: (dir: string) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const dir = await Deno.makeTempDir();
+    await test(join(dir, "checkpoint"));
+    await Deno.remove(dir, { recursive: true });
+  });
+}
+
+const open = (dir: string, identity: Record<string, string> = IDENTITY) =>
+  Checkpoint.open(dir, identity, "t");
+
+/** Opens, uses and closes. */
+async function using<T>(dir: string, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
+  const checkpoint = await open(dir);
+  try {
+    return await use(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+checkpointTest("a checkpoint keeps its query's id over restarts", async (dir) => {
+  const id = await using(dir, ({ id }) => Promise.resolve(id));
+  match(id, /^[0-9a-f-]{36}$/);
+  equal(await using(dir, ({ id }) => Promise.resolve(id)), id);
+});
+
+checkpointTest("cursor() follows the two logs: planned, done, planned again", async (dir) => {
+  await using(dir, async (checkpoint) => {
+    equal((await checkpoint.cursor()).batchId, 0);
+    await checkpoint.writeOffsets(0, { ...PLANNED, end: { "0": 3 } });
+    deepEqual((await checkpoint.cursor()).planned, { ...PLANNED, end: { "0": 3 } });
+    await checkpoint.writeCommit(0, { nextBatchWatermarkMs: 9 });
+    const { batchId, start, watermark, lateWatermark, planned } = await checkpoint.cursor();
+    deepEqual([batchId, start, watermark, lateWatermark, planned], [
+      1,
+      { "0": 3 },
+      9,
+      7,
+      undefined,
+    ]);
+    await checkpoint.writeOffsets(1, { ...PLANNED, batchWatermarkMs: 9, end: { "0": 5 } });
+    const again = await checkpoint.cursor();
+    deepEqual([again.batchId, again.start, again.planned?.end], [1, { "0": 3 }, { "0": 5 }]);
+  });
+});
+
+checkpointTest("the state is read as it was written, NaN and infinities too", async (dir) => {
+  const group = (start: number, slots: (number | null)[]) => ({
+    start,
+    keys: ["é\ud800", 1, null, true],
+    rows: 2,
+    slots,
+  });
+  const groups = [group(0, [1, 0.1, -2.5e-308]), group(-60_000, [NaN, Infinity, -Infinity, null])];
+  const state = new Map(groups.map((g) => [JSON.stringify([g.start, ...g.keys]), g]));
+  const total = { read: 6, counted: 1, late: 1, rejected: 0 };
+  await using(dir, (checkpoint) => checkpoint.writeState(4, { state, total }));
+  deepEqual(await using(dir, (checkpoint) => checkpoint.readState(4)), { state, total });
+  await rejects(using(dir, (checkpoint) => checkpoint.readState(5)), /state\/5": it is missing/);
+});
+
+checkpointTest(
+  "the first offsets stay what they were, whatever the source says later",
+  async (dir) => {
+    const first = await using(dir, (c) => c.initialOffsets(() => Promise.resolve({ "0": 4 })));
+    const later = await using(
+      dir,
+      (c) => c.initialOffsets(() => Promise.reject(new Error("asked"))),
+    );
+    deepEqual([first, later], [{ "0": 4 }, { "0": 4 }]);
+    await using(dir, (checkpoint) => checkpoint.writeOffsets(0, { ...PLANNED, end: { "0": 5 } }));
+    await Deno.remove(join(dir, "sources", "0", "0"));
+    const lost = using(dir, (c) => c.initialOffsets(() => Promise.resolve({ "0": 9 })));
+    await rejects(lost, /sources\/0\/0": it is missing/);
+  },
+);
+
+checkpointTest("open() refuses a query that differs and says in what", async (dir) => {
+  await using(dir, () => Promise.resolve());
+  await rejects(open(dir, { ...IDENTITY, window: "1 ms" }), {
+    name: "TypeError",
+    message: /window was 60000 ms and is now 1 ms\. Undo the change, or start over/,
+  });
+  await using(dir, () => Promise.resolve()); // and gives its lock back
+});
+
+checkpointTest(
+  "open() refuses a checkpoint without metadata, whatever is left of it",
+  async (dir) => {
+    for (const place of ["sources/0/0", "offsets/0", "commits/0", "state/0"]) {
+      await using(dir, () => Promise.resolve());
+      await Deno.writeTextFile(join(dir, place), "v1");
+      await Deno.remove(join(dir, "metadata"));
+      await rejects(open(dir), /metadata": it is missing/, place);
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+);
+
+checkpointTest("open() refuses a second query and names the process of the first", async (dir) => {
+  const first = await open(dir);
+  await rejects(open(dir), new RegExp(`a running query holds .*process ${Deno.pid}\\)`));
+  await first.close();
+  await using(dir, () => Promise.resolve());
+});
+
+checkpointTest("open() says that it takes over a lock whose owner is gone", async (dir) => {
+  await using(dir, () => Promise.resolve());
+  await Deno.writeTextFile(join(dir, "lock"), "4194305");
+  const said: string[] = [];
+  const { warn } = console;
+  console.warn = (text: string) => said.push(text);
+  try {
+    await using(dir, () => Promise.resolve());
+    await using(dir, () => Promise.resolve());
+  } finally {
+    console.warn = warn;
+  }
+  equal(said.length, 1);
+  match(said[0]!, /Took over .* from process 4194305/);
+});
+
+checkpointTest("purge() removes the batches before one, and no other file", async (dir) => {
+  await using(dir, async (checkpoint) => {
+    for (let batchId = 0; batchId < 4; batchId++) {
+      await checkpoint.writeOffsets(batchId, { ...PLANNED, end: { "0": batchId } });
+      await checkpoint.writeState(batchId, await checkpoint.readState(-1));
+      await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: 7 });
+    }
+    await checkpoint.purge(2);
+    for (const folder of ["offsets", "state", "commits"]) {
+      deepEqual(await batchIds(join(dir, folder)), [2, 3]);
+    }
+    equal((await checkpoint.cursor()).batchId, 4);
+  });
+});
+
+checkpointTest(
+  "batchIds() refuses a gap and a foreign file, and passes over hidden ones",
+  async (dir) => {
+    await Deno.mkdir(dir);
+    for (const name of ["9", "10", "11", ".11.tmp"]) await Deno.writeTextFile(join(dir, name), "");
+    deepEqual(await batchIds(dir), [9, 10, 11]);
+    await Deno.remove(join(dir, "10"));
+    await rejects(batchIds(dir), /10": it is missing/);
+    for (const name of ["10.bak", "010", "-1", "1e1"]) {
+      await Deno.writeTextFile(join(dir, name), "");
+      await rejects(batchIds(dir), /it is no batch id/, name);
+      await Deno.remove(join(dir, name));
+    }
+  },
+);

@@ -1,0 +1,74 @@
+// `deno task spark` over a real broker, as a reader would run it.
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import { replay } from "replay";
+import { inspectCheckpoint } from "../../tools/inspect.ts";
+import { isBrokerMissing, openTestBroker } from "../kafka/broker.ts";
+import { withoutSpark } from "./topics.ts";
+
+const ROOT = join(import.meta.dirname!, "..", "..");
+const ignore = await withoutSpark("tests/spark/spark_tool_test.ts") || await isBrokerMissing();
+
+async function tool(name: "kpi" | "spark", ...options: readonly string[]) {
+  const args = ["run", "-A", join(ROOT, "tools", `${name}.ts`), ...options];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT })
+    .output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), error: text(stderr) };
+}
+
+Deno.test({
+  name:
+    "deno task spark prints what deno task kpi prints from one Kafka topic, and can be taken over",
+  ignore,
+  async fn() {
+    const dir = await Deno.makeTempDir();
+    const broker = await openTestBroker();
+    try {
+      const from = join(ROOT, "data", "transactions_60k.parquet");
+      const kafka = `kafka:${broker.bootstrap}`;
+      await replay({ from, to: kafka, topic: "t", limit: 4000, rate: 10 });
+      const [spec, mine, spark, taken] = ["spec.json", "mine", "spark", "taken"].map((name) =>
+        join(dir, name)
+      );
+      const query = ["--source", kafka, "--topic", "t", "--max-offsets-per-trigger", "900"];
+      const ours = await tool("kpi", ...query, "--checkpoint", mine!, "--write-spec", spec!);
+      equal(ours.code, 0, ours.error);
+      const theirs = await tool(
+        "spark",
+        ...["--spec", spec!, "--sink", "console", "--checkpoint", spark!],
+      );
+      equal(theirs.code, 0, theirs.error);
+      equal(theirs.out, ours.out);
+      ok(ours.out.split("Batch: ").length > 5);
+
+      const takeover = ["--checkpoint", taken!, "--from-spark-checkpoint", spark!];
+      const { code, error } = await tool("kpi", ...query, ...takeover);
+      equal(code, 0, error);
+      match(
+        error,
+        /Spark committed batch \d+; .*\nThe windows that end after .* computed again from/,
+      );
+      const [a, b] = [await inspectCheckpoint(mine!), await inspectCheckpoint(taken!)];
+      deepEqual(b.openWindows!.toSorted(byStart), a.openWindows!.toSorted(byStart));
+      deepEqual(b.restart, a.restart);
+      ok(a.openWindows!.length > 0);
+    } finally {
+      await broker.close();
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+});
+
+function byStart(a: { start: string }, b: { start: string }): number {
+  return a.start < b.start ? -1 : 1;
+}
+
+Deno.test("deno task spark says what it needs, and what is wrong with a spec", async () => {
+  const usage = await tool("spark", "--spec", "x.json", "--sink", "memory", "--checkpoint", "c");
+  equal(usage.code, 2);
+  match(usage.error, /^--spec FILE, --sink parquet:DIR.*\nUsage: deno task spark/);
+  const missing = await tool("spark", "--spec", "x.json", "--sink", "console", "--checkpoint", "c");
+  equal(missing.code, 1);
+  match(missing.error, /x\.json/);
+});
