@@ -6,7 +6,7 @@
 import { cpuUsage } from "node:process";
 import { fileURLToPath } from "node:url";
 import { KafkaSource } from "../lib/sources/kafka.ts";
-import { kafkaClient } from "../lib/sources/kafka_client.ts";
+import { kafkaClient } from "../kafka/client.ts";
 import { missingTools, startBroker } from "../tools/kafka.ts";
 import { openKafkaPublisher } from "../tools/kafka_publisher.ts";
 

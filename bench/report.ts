@@ -1,0 +1,192 @@
+import { cpus, totalmem } from "node:os";
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { type Goal, goalsOf, isMet, median, type Results } from "./goals.ts";
+import { ours, type Run } from "./programs.ts";
+import { thousands, type Trial } from "./trials.ts";
+
+/** What a benchmark found, and under what circumstances. */
+export interface Findings {
+  readonly results: Results;
+  readonly trials: readonly Trial[];
+  readonly rounds: number;
+  /** ISO date. */
+  readonly date: string;
+  /** Programs and trials that could not be measured, with the reason. */
+  readonly left: readonly { readonly name: string; readonly reason: string }[];
+  /** Processes that wanted to run at the same time, at each run's end. */
+  readonly load: readonly number[];
+}
+
+const HEADER = [
+  "program",
+  "rows/s (query)",
+  "query time",
+  "rows/s (process)",
+  "CPU s",
+  "peak memory, MiB",
+];
+
+/** Writes the findings as Markdown. */
+export function markdown({ results, trials, rounds, date, left, load }: Findings): string {
+  const goals = goalsOf(results, trials);
+  const met = goals.filter(isMet).length;
+  const parts = [
+    "# Results of `deno task bench`",
+    `Made by the program on ${date}; see \`NOTES.md\` for how it measures. ${machine()}.`,
+    `Load (processes that wanted to run, ours and the measured program's included): median ${
+      median(load).toFixed(1)
+    }, at most ${Math.max(...load).toFixed(1)}, on ${cpus().length} cores. Rounds: ${rounds}.`,
+    "![rows per second by program](results.svg)",
+    `## Goals: ${met} of ${goals.length} reached`,
+    grid(["figure", "goal", "reached", ""], goals.map(goalRow)),
+    "## Programs",
+    "Medians, with the least and the most in brackets. *Query* is the time from the start of the " +
+    "query to its end, without the start of the program and the load of the model; *rows/s* and " +
+    "the ratio are by it. *Process* is all of the program, measured from outside. Each table was " +
+    "compared with the reference, window by window.",
+    ...trials.filter(({ id }) => (results.get(id)?.size ?? 0) > 1).flatMap((trial) => [
+      `### ${capital(trial.title)}`,
+      grid(HEADER, programRows(trial, results.get(trial.id)!)),
+    ]),
+    "### One program alone",
+    grid(
+      ["what", ...HEADER],
+      trials.filter(({ id }) => results.get(id)?.size === 1).flatMap((trial) =>
+        programRows(trial, results.get(trial.id)!).map((row) => [trial.title, ...row])
+      ),
+    ),
+    ...left.length > 0
+      ? ["## Not measured", grid(["what", "why"], left.map(({ name, reason }) => [name, reason]))]
+      : [],
+    "## Versions",
+    grid(["program", "version"], versionsOf(results)),
+  ];
+  return parts.join("\n\n") + "\n";
+}
+
+/** Draws rows per second by program, one part for each trial that has several programs, as SVG. */
+export function chart({ results, trials }: Findings): string {
+  const { document } = parseHTML("<html></html>") as unknown as Pick<Plot.PlotOptions, "document">;
+  const bars = trials.filter(({ id, topic }) =>
+    (results.get(id)?.size ?? 0) > 1 && topic.rows > 1e4
+  )
+    .flatMap(({ id, title, topic: { rows } }) =>
+      [...results.get(id)!].map(([program, runs]) => {
+        const rates = runs.map(({ querySeconds }) => rows / querySeconds);
+        return {
+          title,
+          program,
+          rate: median(rates),
+          low: Math.min(...rates),
+          high: Math.max(...rates),
+        };
+      })
+    );
+  const parts = [...new Set(bars.map(({ title }) => title))];
+  const svgs = parts.map((part, i) => {
+    const data = bars.filter(({ title }) => title === part);
+    const svg = Plot.plot({
+      document,
+      style: { background: "white", fontSize: "12px" },
+      width: 760,
+      height: 60 + 26 * data.length,
+      marginLeft: 170,
+      marginTop: 28,
+      x: {
+        label: i === parts.length - 1 ? "rows per second" : null,
+        domain: [0, Math.max(...bars.map(({ high }) => high)) * 1.1],
+        tickFormat: "~s",
+        grid: true,
+      },
+      y: { label: null, domain: data.map(({ program }) => program) },
+      marks: [
+        Plot.barX(data, {
+          x: "rate",
+          y: "program",
+          fill: ({ program }) => program === ours.name ? "#d55e00" : "#808080",
+        }),
+        Plot.ruleY(data, { y: "program", x1: "low", x2: "high", strokeWidth: 2 }),
+        Plot.text(data, {
+          x: "high",
+          y: "program",
+          text: ({ rate }) => thousands(Math.round(rate / 1000)) + " k",
+          textAnchor: "start",
+          dx: 5,
+        }),
+        Plot.text([part], { frameAnchor: "top-left", dy: -22, dx: -160, fontWeight: 600 }),
+      ],
+    }).outerHTML;
+    const height = 60 + 26 * data.length;
+    return { svg: svg.replace(/(\.\d\d)\d+/g, "$1"), height };
+  });
+  let y = 0;
+  const placed = svgs.map(({ svg, height }) => {
+    const text = svg.replace("<svg ", `<svg y="${y}" `);
+    y += height;
+    return text;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="760" height="${y}" viewBox="0 0 760 ${y}" ` +
+    `role="img" aria-label="Rows per second by program">${placed.join("")}</svg>\n`;
+}
+
+function goalRow(goal: Goal): string[] {
+  const { figure, unit, value, atLeast, atMost } = goal;
+  const wanted = atLeast !== undefined ? `≥ ${atLeast}${unit}` : `≤ ${atMost}${unit}`;
+  return [figure, wanted, `${short(value)}${unit}`, isMet(goal) ? "reached" : "**missed**"];
+}
+
+function programRows(trial: Trial, programs: ReadonlyMap<string, readonly Run[]>): string[][] {
+  const [first] = programs.values();
+  const own = median(first!.map(({ querySeconds }) => querySeconds));
+  return [...programs].map(([name, runs]) => {
+    const query = median(runs.map(({ querySeconds }) => querySeconds));
+    const rate = (of: (run: Run) => number) =>
+      ranged(runs.map((run) => trial.topic.rows / of(run)), (x) => thousands(Math.round(x)));
+    return [
+      name,
+      rate(({ querySeconds }) => querySeconds),
+      `${short(query / own)}×`,
+      rate(({ wallSeconds }) => wallSeconds),
+      ranged(runs.map(({ cpuSeconds }) => cpuSeconds), short),
+      ranged(runs.map(({ peakMiB }) => peakMiB), short),
+    ];
+  });
+}
+
+function ranged(values: readonly number[], format: (value: number) => string): string {
+  if (values.some(Number.isNaN)) return "–";
+  const middle = format(median(values));
+  return values.length < 2
+    ? middle
+    : `${middle} (${format(Math.min(...values))} – ${format(Math.max(...values))})`;
+}
+
+function versionsOf(results: Results): string[][] {
+  const versions = new Map<string, string>();
+  for (const programs of results.values()) {
+    for (const [name, runs] of programs) versions.set(name, runs[0]!.version);
+  }
+  return [...versions];
+}
+
+function machine(): string {
+  const [first] = cpus();
+  return `Machine: ${cpus().length} × ${first?.model.trim() ?? "unknown processor"}, ${
+    Math.round(totalmem() / 2 ** 30)
+  } GiB, ${Deno.build.os} ${Deno.osRelease()}`;
+}
+
+function grid(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/** Writes a number with two or three figures. */
+function short(value: number): string {
+  return value >= 100 ? thousands(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,153 @@
+import type { Job, Program } from "./programs.ts";
+import { ours, oursByTask, queriesInOneProcess, script, spark } from "./programs.ts";
+
+/** How much is measured. */
+export interface Sizes {
+  readonly small: number;
+  readonly large: number;
+  /** Rows of a batch, where batches are limited. */
+  readonly batch: number;
+  readonly partitions: readonly number[];
+  readonly openWindows: number;
+}
+
+export const FULL: Sizes = {
+  small: 500_000,
+  large: 2_000_000,
+  batch: 50_000,
+  partitions: [1, 2, 4, 8, 16, 32, 64],
+  openWindows: 10_000,
+};
+
+export const QUICK: Sizes = {
+  small: 50_000,
+  large: 200_000,
+  batch: 10_000,
+  partitions: [1, 8, 64],
+  openWindows: 2_000,
+};
+
+/** The same work for one or several programs, which run in turn. */
+export interface Trial {
+  readonly id: string;
+  readonly title: string;
+  readonly programs: readonly Program[];
+  /** What the topic is drawn with. */
+  readonly topic: Omit<Job["topic"], "dir" | "bytes" | "reference" | "maxEventTime">;
+  readonly job: Omit<Job, "topic" | "bootstrap">;
+  /** Read the topic from a broker. */
+  readonly kafka?: boolean;
+}
+
+export const udf = spark("udf");
+export const array = spark("array");
+export const duckdb = script("DuckDB, one SQL query", "duckdb_query.py");
+export const polars = script("Polars, one lazy query", "polars_query.py");
+export const bytewax = script("Bytewax", "bytewax_flow.py");
+export const quix = script("Quix Streams", "quix_app.py");
+/** All that read a topic log. */
+export const PROGRAMS: readonly Program[] = [ours, udf, array, duckdb, polars, bytewax];
+export const oneQuery = queriesInOneProcess(1);
+export const twoQueries = queriesInOneProcess(2);
+
+/** Rows of a batch that is to be fast. */
+export const FAST_BATCH = 1_000;
+
+/** Lists what is measured, in order. */
+export function trials({ small, large, batch, partitions, openWindows }: Sizes): Trial[] {
+  const lr = { model: "lr" } as const;
+  const files = { rows: small, partitions: 3, rowsPerFile: batch };
+  const many = { model: "lr", batchRows: batch, watermark: "30 days" } as const;
+  return [
+    {
+      id: "lr-large",
+      title: `logistic regression, ${thousands(large)} rows in one batch`,
+      programs: [ours, udf, array, duckdb, polars, bytewax],
+      topic: { rows: large, partitions: 3 },
+      job: lr,
+    },
+    {
+      id: "lr-small",
+      title: `logistic regression, ${thousands(small)} rows in one batch`,
+      programs: [ours, udf, array, duckdb, polars, bytewax],
+      topic: files,
+      job: lr,
+    },
+    {
+      id: "lr-batches",
+      title: `logistic regression, ${thousands(small)} rows in batches of ${thousands(batch)}`,
+      programs: [ours, udf, array],
+      topic: files,
+      job: { ...lr, batchRows: batch },
+    },
+    {
+      id: "rf-large",
+      title: `random forest, ${thousands(large)} rows in one batch`,
+      programs: [ours, udf, array],
+      topic: { rows: large, partitions: 3 },
+      job: { model: "rf" },
+    },
+    {
+      id: "kafka",
+      title: `logistic regression, ${thousands(small)} rows from Kafka`,
+      programs: [ours, udf, array, quix],
+      topic: files,
+      job: lr,
+      kafka: true,
+    },
+    {
+      id: "two-queries",
+      title: `one and two queries over the same ${thousands(small)} rows in one process`,
+      programs: [oneQuery, twoQueries],
+      topic: files,
+      job: lr,
+    },
+    {
+      id: "fast",
+      title: `batches of ${thousands(FAST_BATCH)}, ${thousands(small)} rows`,
+      programs: [ours],
+      topic: files,
+      job: { ...lr, batchRows: FAST_BATCH },
+    },
+    {
+      id: "fast-spark",
+      title: `batches of ${thousands(FAST_BATCH)}, the first ${thousands(20 * FAST_BATCH)} rows`,
+      programs: [array],
+      topic: { rows: 20 * FAST_BATCH, partitions: 3, rowsPerFile: FAST_BATCH },
+      job: { ...lr, batchRows: FAST_BATCH },
+    },
+    {
+      id: "cold",
+      title: `from the start of the program to the first commit, ${thousands(FAST_BATCH)} rows`,
+      programs: [oursByTask, array],
+      topic: { rows: FAST_BATCH, partitions: 3 },
+      job: lr,
+    },
+    ...partitions.map((count): Trial => ({
+      id: `partitions-${count}`,
+      title: `${thousands(small)} rows in ${count} partitions`,
+      programs: [ours],
+      topic: { rows: small, partitions: count },
+      job: lr,
+    })),
+    {
+      id: "open-none",
+      title: `${thousands(small)} rows in batches of ${thousands(batch)}, a watermark of 30 days`,
+      programs: [ours],
+      topic: files,
+      job: many,
+    },
+    {
+      id: "open-many",
+      title: `the same with ${thousands(openWindows)} more windows open`,
+      programs: [ours],
+      topic: { rows: small, partitions: 3, openWindows },
+      job: many,
+    },
+  ];
+}
+
+/** Writes a whole number with thousands separators. */
+export function thousands(value: number): string {
+  return value.toLocaleString("en-US");
+}
