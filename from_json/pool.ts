@@ -18,7 +18,7 @@ const MAX_THREADS = Math.min(4, navigator.hardwareConcurrency);
 
 interface Thread {
   readonly worker: Worker;
-  readonly waiting: ((reply: ParseReply) => void)[];
+  readonly waiting: PromiseWithResolvers<ParseReply>[];
 }
 
 const threads: Thread[] = [];
@@ -38,10 +38,10 @@ export class ParsePool {
     }
     const own = messages.map((slice) => ({ ...slice, bytes: ownBytes(slice.bytes) }));
     const { worker, waiting } = idlestThread();
-    return new Promise((resolve) => {
-      waiting.push(resolve);
-      worker.postMessage({ messages: own, schema }, own.map(({ bytes }) => bytes.buffer));
-    });
+    const reply = Promise.withResolvers<ParseReply>();
+    waiting.push(reply);
+    worker.postMessage({ messages: own, schema }, own.map(({ bytes }) => bytes.buffer));
+    return reply.promise;
   }
 
   /** Ends the threads if no other query uses them. */
@@ -64,7 +64,14 @@ function idlestThread(): Thread {
   if (idlest && (idlest.waiting.length === 0 || threads.length === MAX_THREADS)) return idlest;
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   const thread: Thread = { worker, waiting: [] };
-  worker.onmessage = ({ data }) => thread.waiting.shift()!(data);
+  worker.onmessage = ({ data }) => thread.waiting.shift()!.resolve(data);
+  worker.onerror = (event) => { // it could not start, or ran out of memory: nobody waits for ever
+    event.preventDefault();
+    threads.splice(threads.indexOf(thread), 1);
+    for (const { reject } of thread.waiting) {
+      reject(new Error(`A thread that parses messages failed: ${event.message}`));
+    }
+  };
   threads.push(thread);
   return thread;
 }

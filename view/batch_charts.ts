@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { DataFrame } from "polars";
-import { count, type Displayable } from "./display.ts";
+import { clock, count, type Displayable } from "./display.ts";
 import { byTime, figure, GREY, position, type Run, summary, watermarkColor } from "./run.ts";
 
 const whole = (n: number) => Number.isInteger(n) ? count(n) : "";
@@ -49,37 +49,54 @@ export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Dis
 }
 
 /**
- * Shows rows where they arrived, the watermark below them, what it closed and what was dropped.
- * `events` has the event_time and batch_id of all rows, in any order; some of them are drawn.
+ * Shows rows where they arrived, the watermark below them, what it closed and what was dropped; with
+ * `first`, only so many batches, and the first window's end. `events` has the event_time and batch_id
+ * of all rows, in any order; some of them are drawn.
  */
-export function arrival(run: Run, { events }: { readonly events?: DataFrame } = {}): Displayable {
-  const batches = batchesOf(run);
-  const late = scatter(run.late);
-  const rows = events ? scatter(events, { every: Math.ceil(events.height / 1000) }) : [];
-  const [start = NaN] = run.kpi.getColumn("window_start").toArray().map(Number);
+export function arrival(
+  run: Run,
+  { events, first = Infinity }: { readonly events?: DataFrame; readonly first?: number } = {},
+): Displayable {
+  const batches = batchesOf(run).slice(0, first);
+  const [start = 0] = run.kpi.getColumn("window_start").toArray().map(Number);
   const [end = NaN] = run.kpi.getColumn("window_end").toArray().map(Number);
   // A row is late by the watermark of the batch before its own, and only if its whole window is.
   const closed = batches.slice(1).map(({ batch, color }, i) => {
-    const until = start +
-      Math.floor((batches[i]!.watermark - start) / (end - start)) * (end - start);
-    return { x1: batch, x2: batch + 1, y1: start, y2: until > start ? until : start, color };
+    const windows = Math.floor((batches[i]!.watermark - start) / (end - start));
+    const y2 = start + Math.max(0, windows || 0) * (end - start);
+    return { x1: batch, x2: batch + 1, y1: start, y2, color };
   });
-  const last = batches.slice(-1);
+  const isShown = ({ batch }: { batch: number }) => batch < first;
+  const late = spread(points(run.late).filter(isShown));
+  const inTime = (events ? points(events) : []).filter(isShown)
+    .filter(({ batch, y }) => y >= (closed[batch - 1]?.y2 ?? 0));
+  const dots = spread(inTime.filter((_, i) => i % Math.ceil(inTime.length / 1000) === 0));
+  const closing = batches.filter(({ watermark }) => watermark >= end);
+  const rings = closing.slice(0, first < Infinity ? 1 : 0);
+  const last = batches.slice(-1).map((b) => ({ ...b, batch: b.batch + 1 }));
+  const steps = [...batches, ...last].filter((b) => b.watermark >= start);
   const marks = [
     Plot.rect(closed, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "color", fillOpacity: 0.15 }),
-    Plot.dot(rows, { x: "x", y: "y", r: 1, fill: GREY }),
-    Plot.line(batches.filter((b) => b.watermark >= start), { ...stairs, y: "watermark" }),
+    Plot.dot(dots, { x: "x", y: "y", r: 1, fill: GREY }),
+    Plot.line(steps, { ...stairs, y: "watermark" }),
     Plot.dot(late, { x: "x", y: "y", symbol: "times", r: 2, strokeWidth: 1 }),
-    Plot.text(["shaded: closed windows"], { frameAnchor: "bottom-right", dx: -14, dy: -10 }),
+    Plot.dot(rings, { x: "batch", y: "watermark", r: 6, strokeWidth: 1.5 }),
     endLabels([
       ...last.map((b) => ({ ...b, y: b.newest, name: "newest row" })),
       ...last.map((b) => ({ ...b, y: b.watermark, name: "watermark" })),
     ]),
   ];
+  const shown = batches.length < run.progress.length ? `, in the first ${first} batches` : "";
+  const [from, to] = [clock(start), clock(end || 0)];
+  const ring = rings.map(({ batch }) =>
+    ` Ring: in batch ${batch} the watermark has passed ${to}, so the window ${from} to ${to} is ` +
+    `written and closed; from the next batch on its rows are dropped.`
+  );
   return figure(`Which rows are too late for a watermark of ${run.watermark}?`, {
     runs: [run],
-    say: () => `${count(late.length)} rows came after their window was closed (crosses)`,
-    note: "Dots: some of the rows, where they arrived. Stairs: the watermark of each batch.",
+    say: () => `${count(late.length)} rows came after their window was closed (crosses)${shown}`,
+    note: "Dots: some of the rows in time. Stairs: the watermark. Shaded: closed windows." +
+      ring.join(""),
     plots: [{ height: 380, marginRight: 100, x: batchAxis, y: eventAxis, marks }],
   });
 }
@@ -93,16 +110,8 @@ export function restartTimeline(before: Run, after: Run): Displayable {
       const [from, to] = [position(sources, "startOffset"), position(sources, "endOffset")];
       const color = i === 0 ? GREY : watermarkColor(watermark);
       const id = to > from && batchId % every === 0 ? String(batchId) : "";
-      return {
-        batchId,
-        at: Date.parse(timestamp),
-        from,
-        to,
-        x: (from + to) / 2,
-        id,
-        color,
-        y: lanes[i],
-      };
+      const at = Date.parse(timestamp);
+      return { batchId, at, from, to, x: (from + to) / 2, id, color, y: lanes[i] };
     })
   );
   const [stop, next] = [cells[0]!.at(-1), cells[1]![0]];
@@ -140,38 +149,29 @@ function batchesOf({ watermark: name, progress }: Run) {
     if (!(max <= newest || Number.isNaN(max))) newest = max;
     const watermark = Date.parse(eventTime.watermark ?? "") || NaN;
     const [windows, ms] = [stateOperators[0]?.numRowsTotal ?? 0, durationMs.triggerExecution ?? 0];
-    return {
-      batch,
-      newest,
-      watermark,
-      behind: (newest - watermark) / 1000,
-      windows,
-      ms,
-      name,
-      color,
-    };
+    const behind = (newest - watermark) / 1000;
+    return { batch, newest, watermark, behind, windows, ms, name, color };
   });
 }
 
 /** Names each series at its last point, in their order from the top and never on one another. */
 function endLabels(ends: readonly Readonly<{ batch: number; y: number; name: string }>[]) {
-  const look = {
-    x: "batch",
-    y: "y",
-    text: "name",
-    textAnchor: "start",
-    dx: 8,
-    fontWeight: 600,
-  } as const;
+  const at = { x: "batch", y: "y", text: "name" };
+  const look = { ...at, textAnchor: "start", dx: 8, fontWeight: 600 } as const;
   return ends.toSorted((a, b) => b.y - a.y).map((end, i) =>
     Plot.text([end], { ...look, dy: (i - (ends.length - 1) / 2) * 9 })
   );
 }
 
-/** Spreads the rows of a batch over its width by the golden ratio: even, and the same each time. */
-function scatter(rows: DataFrame, { every = 1 } = {}) {
-  const times = rows.getColumn("event_time").toArray().map(Number);
+function points(rows: DataFrame): { batch: number; y: number }[] {
   const batches = rows.getColumn("batch_id").toArray().map(Number);
-  return times.map((y, i) => ({ x: batches[i]! + Math.floor(i / every) * 0.6180339887 % 1, y }))
-    .filter((_, i) => i % every === 0);
+  return rows.getColumn("event_time").toArray().map((y, i) => ({
+    batch: batches[i]!,
+    y: Number(y),
+  }));
+}
+
+/** Spreads the rows of a batch over its width by the golden ratio: even, and the same each time. */
+function spread(rows: readonly { batch: number; y: number }[]) {
+  return rows.map(({ batch, y }, i) => ({ x: batch + i * 0.6180339887 % 1, y }));
 }

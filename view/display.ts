@@ -40,3 +40,21 @@ export function percent(share: number): string {
 export function clock(time: Date | number, length: 5 | 8 | 12 = 5): string {
   return new Date(time).toISOString().slice(11, 11 + length);
 }
+
+/** Returns a count with its noun: `1 window`, `2 windows`. */
+export function many(number: number, noun: string): string {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Returns milliseconds as `67.3 s`. */
+export function seconds(ms: number): string {
+  return `${count(ms / 1000, 1)} s`;
+}
+
+/** Shows paragraphs of text in which **bold** and \`code\` are marked; everything else is escaped. */
+export function paragraphs(texts: readonly string[]): Displayable {
+  const marked = (text: string) =>
+    html(text).replace(/\*\*(.+?)\*\*/g, "<b>$1</b>").replace(/`(.+?)`/g, "<code>$1</code>");
+  const page = texts.map((text) => `<p>${marked(text)}</p>`).join("\n");
+  return displayable(`<div style="max-width:44rem">${page}</div>`, texts.join("\n\n"));
+}

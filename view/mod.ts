@@ -1,9 +1,10 @@
 /** Tables, charts, texts and the live panel of the notebooks. */
-export * from "./analysis.ts";
 export * from "./batch_charts.ts";
-export * from "./panel.ts";
+export * from "./checkpoint_analysis.ts";
+export { paragraphs } from "./display.ts";
+export { Panel } from "./panel.ts";
+export { type Run, sampleEvents } from "./run.ts";
 export * from "./run_queries.ts";
-export type { Run } from "./run.ts";
 export { table, type TableOptions } from "./table.ts";
-export { wilson } from "./intervals.ts";
+export * from "./watermark_analysis.ts";
 export * from "./window_charts.ts";

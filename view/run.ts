@@ -1,8 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { DataFrame } from "polars";
-import { parseDuration } from "lib";
-import type { SourceProgress, StreamingQueryProgress } from "lib";
+import pl, { type DataFrame } from "polars";
+import { parseDuration, type Source, type SourceProgress, type StreamingQueryProgress } from "lib";
 import { clock, count, type Displayable, displayable, html, plain } from "./display.ts";
 
 /** One run of the KPI query under one watermark: all that the charts read. */
@@ -40,11 +39,16 @@ export function watermarkColor(watermark: string): string {
   return KNOWN.get(delay) ?? OTHERS[Math.floor(delay / 1000) % OTHERS.length]!;
 }
 
-/** Says the median (the upper one of two) and the greatest of some values; NaNs do not count. */
+/** Returns the median (the upper one of two); NaN of none. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+}
+
+/** Says the median and the greatest of some values; NaNs do not count. */
 export function summary(values: readonly number[], unit: string): string {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-  const [middle = NaN, most = NaN] = [sorted[sorted.length >> 1], sorted.at(-1)];
-  return `${count(middle)} ${unit} (median), at most ${count(most)}`;
+  const known = values.filter((value) => !Number.isNaN(value));
+  const most = known.length > 0 ? Math.max(...known) : NaN;
+  return `${count(median(known))} ${unit} (median), at most ${count(most)}`;
 }
 
 /**
@@ -73,14 +77,8 @@ export function figure(question: string, { runs, say, note, plots }: Figure): Di
   const answers = runs.map((run, i) => plain(`${run.watermark}: ${say(run, i)}`));
   const alternative = `${question} ${answers.join("; ")}. ${note}`;
   const style = { background: "transparent", color: "currentColor", fontSize: "11px" };
-  const shared = {
-    document,
-    style,
-    width: 760,
-    marginLeft: 56,
-    marginBottom: 38,
-    className: "kpi",
-  };
+  const margins = { marginLeft: 56, marginBottom: 38 };
+  const shared = { document, style, width: 760, ...margins, className: "kpi" };
   const drawings = plots.map((plot, i) => {
     const ariaLabel = i > 0 ? `${question} (continued)` : alternative;
     const svg = Plot.plot({ ...shared, ...plot, ariaLabel } as Plot.PlotOptions).outerHTML;
@@ -96,4 +94,28 @@ export function figure(question: string, { runs, say, note, plots }: Figure): Di
 <div style="font-size:13px;margin-bottom:8px">${lines.join("")}</div>${drawings.join("")}
 <figcaption style="font-size:12px;margin-top:4px">${html(note)}</figcaption></figure>`;
   return displayable(page, [question, ...answers, note].join("\n"));
+}
+
+/**
+ * Reads the event times of some rows of a topic, one in `every`, with the batch that took them:
+ * columns event_time and batch_id. Rows without a readable event time are left out.
+ */
+export async function sampleEvents(
+  source: Source,
+  { progress }: Run,
+  { every = 60 }: { every?: number } = {},
+): Promise<DataFrame> {
+  const rows: { event_time: Date; batch_id: number }[] = [];
+  for (const { batchId, sources } of progress) {
+    const [{ startOffset, endOffset }] = sources as [SourceProgress];
+    const [start, end] = [startOffset, endOffset].map((at) => at[source.topic]!);
+    for (const { bytes, starts, ends } of await source.getBatch(start!, end!)) {
+      for (let i = batchId % every; i < starts.length; i += every) {
+        const text = new TextDecoder().decode(bytes.subarray(starts[i], ends[i]));
+        const time = Date.parse(/"event_time":\s*"([^"]+)"/.exec(text)?.[1] ?? "");
+        if (!Number.isNaN(time)) rows.push({ event_time: new Date(time), batch_id: batchId });
+      }
+    }
+  }
+  return pl.DataFrame(rows);
 }

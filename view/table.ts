@@ -16,17 +16,18 @@ export interface TableOptions {
   readonly maxRows?: number;
 }
 
-const style = `<style>.kpi-table{overflow-x:auto;margin:0 0 1em}
-.kpi-table table{border-collapse:collapse;table-layout:auto;margin:0;font-size:13px;font-variant-numeric:tabular-nums}
-.kpi-table caption{caption-side:top;text-align:left;padding-bottom:6px;font-weight:600}
-.kpi-table :is(table,caption,tr,th,td){color:inherit;background:none;border:0}
-.kpi-table :is(th,td){padding:3px 10px;text-align:left;white-space:nowrap;font-weight:400}
-.kpi-table .n{text-align:right;print-color-adjust:exact}
-.kpi-table :is(thead,tfoot) *{font-weight:600}.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
-.kpi-table thead tr{border-bottom:1px solid}.kpi-table tfoot tr{border-top:1px solid}
-.kpi-table tbody tr.m{background:#009e7333}.kpi-table .m th{box-shadow:inset 3px 0 #009e73}
-@media print{.kpi-table{overflow:visible;break-inside:avoid}.kpi-table tfoot{display:table-row-group}
-.kpi-table table{font-size:10px}.kpi-table :is(th,td){padding:2px 5px}}</style>`;
+const style = `<style>div.kpi-table{overflow-x:auto;margin:0 0 1em}
+div.kpi-table table{border-collapse:collapse;table-layout:auto;margin:0;font-size:13px;font-variant-numeric:tabular-nums}
+div.kpi-table caption{caption-side:top;text-align:left;padding-bottom:6px;font-weight:600}
+div.kpi-table :is(table,caption,tr,th,td){color:inherit;background:none;border:0}
+div.kpi-table :is(th,td){padding:3px 10px;text-align:left;white-space:nowrap;font-weight:400}
+div.kpi-table td:not(.n){white-space:normal}
+div.kpi-table .n{text-align:right;print-color-adjust:exact}
+div.kpi-table :is(thead,tfoot) *{font-weight:600}div.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
+div.kpi-table thead tr{border-bottom:1px solid}div.kpi-table tfoot tr{border-top:1px solid}
+div.kpi-table tbody tr.m{background:#009e7333}div.kpi-table .m th{box-shadow:inset 3px 0 #009e73}
+@media print{div.kpi-table{overflow:visible;break-inside:avoid}div.kpi-table tfoot{display:table-row-group}
+div.kpi-table table{font-size:10px}div.kpi-table :is(th,td){padding:2px 5px}}</style>`;
 
 /**
  * Shows a DataFrame: numbers to the right, shares as percentages, UTC times without what they share,

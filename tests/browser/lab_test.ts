@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { ROOT } from "../../tools/env.ts";
 import { remoteReferences } from "../../tools/report.ts";
 import {
@@ -8,6 +9,7 @@ import {
   openBrowser,
   outputFolder,
   OUTPUTS,
+  parametersFor,
   WITHOUT_BROWSER,
 } from "./browser.ts";
 
@@ -16,8 +18,11 @@ interface Lab extends AsyncDisposable {
   url(path: string): string;
 }
 
-/** Starts `tools/lab.ts` on a free port and returns once it listens; its disposal waits until it has stopped. */
-async function startLab(settings: string): Promise<Lab> {
+/**
+ * Starts `tools/lab.ts` on a free port, with parameters for the notebook, and returns once it listens; its
+ * disposal waits until it has stopped.
+ */
+async function startLab(settings: string, parameters: object = {}): Promise<Lab> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();
@@ -34,6 +39,7 @@ async function startLab(settings: string): Promise<Lab> {
       `--LabApp.user_settings_dir=${join(settings, "settings")}`,
       `--LabApp.workspaces_dir=${join(settings, "workspaces")}`,
     ],
+    env: parametersFor(join(settings, "results"), parameters),
     stdin: "null",
     stderr: "piped",
   }).spawn();
@@ -70,6 +76,17 @@ async function writeSettings(folder: string): Promise<void> {
   }
 }
 
+async function open(page: Page, lab: Lab): Promise<void> {
+  await page.goto(lab.url(`/lab/tree/${NOTEBOOK}`));
+  await page.locator(".jp-Toolbar-kernelName", { hasText: "Deno" }).waitFor();
+  await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor();
+}
+
+async function restartAndRunAll(page: Page): Promise<void> {
+  await page.locator('jp-button[data-command="notebook:restart-run-all"]').click();
+  await page.locator(".jp-Dialog .jp-mod-accept").click();
+}
+
 Deno.test({
   name: "JupyterLab restarts the kernel and runs all cells of the notebook without an error output",
   ignore: WITHOUT_BROWSER,
@@ -93,9 +110,8 @@ Deno.test({
       });
 
       await t.step("the notebook opens with the Deno kernel", async () => {
-        await page.goto(lab.url(`/lab/tree/${NOTEBOOK}`));
-        await page.locator(".jp-Toolbar-kernelName", { hasText: "Deno" }).waitFor();
-        await page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').waitFor();
+        await open(page, lab);
+        assert.equal(await page.locator("body").getAttribute("data-jp-theme-light"), "true");
       });
 
       // The saved counts and outputs go first, or they would pass for those of this run.
@@ -107,8 +123,7 @@ Deno.test({
       });
 
       await t.step("restart and run all reaches the last cell", async () => {
-        await page.locator('jp-button[data-command="notebook:restart-run-all"]').click();
-        await page.locator(".jp-Dialog .jp-mod-accept").click();
+        await restartAndRunAll(page);
         const { cells } = JSON.parse(saved) as {
           cells: { cell_type: string; source: string | string[] }[];
         };
@@ -122,6 +137,7 @@ Deno.test({
       });
 
       await t.step("charts and tables are in the page and no error is", async () => {
+        await page.locator(OUTPUTS.charts).first().scrollIntoViewIfNeeded();
         await page.screenshot({ path: join(output, "lab.png") });
         assert.deepEqual(await page.locator(OUTPUTS.errors).allInnerTexts(), []);
         assert.ok(await page.locator(OUTPUTS.charts).count() >= EXPECTED.charts, "charts");
@@ -139,6 +155,58 @@ Deno.test({
 
       await t.step("the notebook file is as it was", async () => {
         assert.equal(await Deno.readTextFile(join(ROOT, NOTEBOOK)), saved);
+      });
+    } finally {
+      await Deno.remove(settings, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "in JupyterLab's dark theme, the panel moves while a query runs, and an interrupt ends the query only",
+  ignore: WITHOUT_BROWSER,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(t) {
+    const output = await outputFolder();
+    const settings = await Deno.makeTempDir();
+    await writeSettings(settings);
+    try {
+      // Long enough to end by the interrupt alone.
+      await using lab = await startLab(settings, { pace: "live", runSeconds: 3600, speed: 20 });
+      await using browser = await openBrowser();
+      const page = await browser.newPage({
+        colorScheme: "dark",
+        viewport: { width: 1400, height: 1000 },
+      });
+      await open(page, lab);
+      const cell = (heading: string) =>
+        page.locator(".jp-Cell", { hasText: heading }).locator("xpath=following-sibling::*[1]");
+      const experiment = cell("5. Experiment 1: Watermark");
+      const panel = experiment.locator(".jp-OutputArea-output", { has: page.locator("progress") });
+      const running = experiment.locator(".jp-InputPrompt", { hasText: "[*]:" });
+
+      await t.step("one panel shows batch after batch, in place", async () => {
+        await restartAndRunAll(page);
+        await panel.waitFor({ timeout: 120_000 });
+        await panel.scrollIntoViewIfNeeded();
+        for (let change = 0; change < 3; change++) {
+          const [batch = ""] = /batch \d+/.exec(await panel.innerText()) ?? [];
+          await panel.filter({ hasNotText: new RegExp(`${batch}\\b`) }).waitFor();
+          assert.equal(await panel.count(), 1);
+          assert.equal(await running.count(), 1);
+        }
+        await page.screenshot({ path: join(output, "lab_running_dark.png") });
+        assert.equal(await page.locator("body").getAttribute("data-jp-theme-light"), "false");
+      });
+
+      await t.step("an interrupt ends the query, and the next cells run", async () => {
+        await page.locator('jp-button[data-command="notebook:interrupt-kernel"]').click();
+        await page.getByText(/Experiment 1 complete: \d+ windows are final/).waitFor();
+        await page.locator("progress").nth(1).waitFor(); // that of experiment 2
+        assert.deepEqual(await page.locator(OUTPUTS.errors).allInnerTexts(), []);
+        assert.equal(await running.count(), 0);
       });
     } finally {
       await Deno.remove(settings, { recursive: true });

@@ -10,6 +10,7 @@ import {
   openBrowser,
   outputFolder,
   OUTPUTS,
+  parametersFor,
   WITHOUT_BROWSER,
 } from "./browser.ts";
 
@@ -43,7 +44,8 @@ Deno.test({
   async fn(t) {
     const folder = await outputFolder();
     const env = await ensureEnvironment();
-    const html = await writeReport(join(ROOT, NOTEBOOK), { env, folder });
+    const variables = { ...env.variables, ...parametersFor(join(folder, "report_page")) };
+    const html = await writeReport(join(ROOT, NOTEBOOK), { env: { ...env, variables }, folder });
     await using browser = await openBrowser();
 
     for (const colorScheme of ["light", "dark"] as const) {
@@ -79,6 +81,7 @@ Deno.test({
           "document.documentElement.scrollWidth - innerWidth",
         );
         assert.ok(wide <= 0, `the page is ${wide} px wider than the window`);
+        assert.match(await page.locator("header.run").innerText(), /60,000 messages from data\//);
         assert.deepEqual(await violations(page), []);
         assert.deepEqual(complaints, []);
       });

@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { count, MemorySource, TRANSACTION_SCHEMA } from "lib";
+import { count, MemorySink, MemorySource, TRANSACTION_SCHEMA } from "lib";
 import { inspectCheckpoint } from "../../tools/inspect.ts";
 import { runQuery, SCORER, type Settings, startQuery } from "./in_process.ts";
 import { SAME, undisturbedProgram } from "./kills.ts";
@@ -245,6 +245,17 @@ export async function changeSuite({ dir, table }: SuiteOptions): Promise<void> {
   elsewhere.addData(transactions(0, FIRST));
   const refused: Record<string, [Settings, RegExp]> = {
     window: [{ window: "2 minutes" }, /window was .*60000 ms.* and is now .*120000 ms/],
+    "event time column": [
+      {
+        schema: TRANSACTION_SCHEMA.map(({ name, type }) =>
+          name === "Time" ? { name, type: "timestamp" } : { name, type }
+        ),
+        kpis: (rows) => rows.groupByWindow("Time", "1 minute").agg({ n_txn: count() }),
+        mode: "update",
+        sink: new MemorySink(),
+      },
+      /window was 60000 ms over event_time.* and is now 60000 ms over Time/,
+    ],
     keys: [{ keys: ["Class"] }, /keys was {2}and is now Class/],
     aggregates: [
       {

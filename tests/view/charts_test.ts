@@ -24,6 +24,7 @@ const charts: Record<string, () => Displayable> = {
   accounting_waterfall: () => accountingWaterfall(runs),
   finality: () => finality(runs),
   arrival: () => arrival(first, { events }),
+  arrival_first_batches: () => arrival(first, { events, first: 10 }),
   watermark_by_batch: () => byBatch(runs, "watermark"),
   state_by_batch: () => byBatch(runs, "windows"),
   batch_durations: () => byBatch(runs, "ms"),
@@ -39,8 +40,9 @@ for (const [name, chart] of Object.entries(charts)) {
     ok(
       changed.length === 0,
       changed.map((golden) =>
-        `golden/${golden}.svg is not what is drawn now: look at golden/${golden}-changed.svg, and if ` +
-        `it is right, accept it: mv tests/report/golden/${golden}{-changed,}.svg`
+        `golden/${golden}.svg is not what is drawn now: open tests/view/golden/${golden}-changed.html, ` +
+        `which shows both and their difference, and if it is right, accept it: ` +
+        `mv tests/view/golden/${golden}{-changed,}.svg`
       ).join("\n"),
     );
   });
@@ -132,13 +134,35 @@ function luminance(color: string): number {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-/** Compares byte by byte; what differs is written beside the golden file, to be looked at. */
+/** Compares byte by byte; what differs is written beside the golden file, with a page to look at. */
 function isGolden(name: string, svg: string): boolean {
-  const golden = new URL(`./golden/${name}.svg`, import.meta.url);
-  const changed = new URL(`./golden/${name}-changed.svg`, import.meta.url);
-  rmSync(changed, { force: true });
+  const file = (end: string) => new URL(`./golden/${name}${end}`, import.meta.url);
+  for (const end of ["-changed.svg", "-changed.html"]) rmSync(file(end), { force: true });
   const drawn = `<!-- deno-fmt-ignore-file -->\n${svg}\n`;
-  if (existsSync(golden) && Deno.readTextFileSync(golden) === drawn) return true;
-  Deno.writeTextFileSync(changed, drawn);
+  const golden = existsSync(file(".svg")) ? Deno.readTextFileSync(file(".svg")) : "";
+  if (golden === drawn) return true;
+  Deno.writeTextFileSync(file("-changed.svg"), drawn);
+  Deno.writeTextFileSync(file("-changed.html"), comparison(name, { golden, drawn }));
   return false;
 }
+
+/** Returns a page with a chart as it was, as it is, and their difference: black where they agree. */
+function comparison(name: string, { golden, drawn }: { golden: string; drawn: string }): string {
+  const part = (title: string, charts: string) => `<h2>${title}</h2><div>${charts}</div>`;
+  return `<!DOCTYPE html><meta charset="utf-8"><title>${name}</title>
+<style>body{font:16px sans-serif}div{display:inline-grid;background:#fff;isolation:isolate}
+div>svg{grid-area:1/1}.x{background:#000}.x>svg{mix-blend-mode:difference;background:#fff!important}</style>
+<h1>${name}</h1>
+${part("As it was", golden)}${part("As it is drawn now", drawn)}
+<h2>Difference</h2><div class="x">${golden}${drawn}</div>`;
+}
+
+Deno.test("a chart that differs from its golden file leaves a page that shows both", () => {
+  const name = "watermark_by_batch";
+  const [svg] = svgsOf(charts[name]!());
+  const page = new URL(`./golden/${name}-changed.html`, import.meta.url);
+  ok(!isGolden(name, svg!.replace("<svg ", '<svg data-moved="1" ')));
+  equal(Deno.readTextFileSync(page).match(/<svg /g)?.length, 4);
+  ok(isGolden(name, svg!));
+  ok(!existsSync(page), "it goes once the chart is as it was");
+});

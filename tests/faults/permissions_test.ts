@@ -1,0 +1,158 @@
+/** `deno task kpi` may touch what its options name, and nothing else. */
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import { join } from "node:path";
+import { kpiAccess, permissionFlags, replayAccess } from "../../tools/run.ts";
+import { until } from "./surroundings.ts";
+import {
+  kpiArgs,
+  logTopic,
+  placeIn,
+  readTables,
+  ROOT,
+  sameTables,
+  transactions,
+} from "./program.ts";
+
+const RUN = ["run", "--allow-read", "--allow-write", "--allow-run", "--no-prompt"];
+
+/** Runs tools/run.ts as its task does. */
+function launch(args: readonly string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...RUN, join(ROOT, "tools", "run.ts"), ...args],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function resultOf(process: Deno.ChildProcess): Promise<{ code: number; stderr: string }> {
+  const { code, stderr } = await process.output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+async function newPlace() {
+  const place = placeIn(await Deno.makeTempDir({ prefix: "permissions, " })); // a comma in a list of paths
+  const topic = logTopic(join(place.dir, "topics"));
+  await topic.send(transactions(0, 300));
+  return { place, topic };
+}
+
+Deno.test("the query runs with what its options name, to parquet and to jsonl", async () => {
+  const { place, topic } = await newPlace();
+  const parquet = await resultOf(launch(["kpi", ...kpiArgs(topic, place)]));
+  equal(parquet.code, 0, parquet.stderr);
+  const tables = await readTables(place);
+  sameTables(tables, tables, 300);
+  const file = join(place.dir, "out.jsonl");
+  const options = ["--sink", `jsonl:${file}`, "--checkpoint", join(place.dir, "other")];
+  const jsonl = await resultOf(
+    launch(
+      ["kpi", ...kpiArgs(topic, place, options)].filter((arg, i, all) =>
+        arg !== "--rejected" && all[i - 1] !== "--rejected"
+      ),
+    ),
+  );
+  equal(jsonl.code, 0, jsonl.stderr);
+  ok((await Deno.readTextFile(file)).split("\n").length > 5);
+  await Deno.remove(place.dir, { recursive: true });
+});
+
+Deno.test("the query cannot write, read, run or reach anything else", async () => {
+  const { place, topic } = await newPlace();
+  await Deno.mkdir(place.checkpoint);
+  const probe = join(place.checkpoint, "probe.ts"); // in a folder that it may read
+  const elsewhere = join(place.dir, "elsewhere");
+  await Deno.writeTextFile(elsewhere, "secret");
+  await Deno.writeTextFile(
+    probe,
+    `
+    const attempts = {
+      write: () => Deno.writeTextFileSync(${JSON.stringify(elsewhere)}, "x"),
+      topic: () => Deno.writeTextFileSync(${
+      JSON.stringify(join(place.dir, "topics/transactions/partition-0.jsonl"))
+    }, "x"),
+      read: () => Deno.readTextFileSync(${JSON.stringify(elsewhere)}),
+      run: () => new Deno.Command(Deno.execPath()).outputSync(),
+      net: () => Deno.connect({ hostname: "127.0.0.1", port: 9 }),
+      env: () => Deno.env.get("HOME"),
+      allowed: () => Deno.writeTextFileSync(${JSON.stringify(join(place.checkpoint, "x"))}, "x"),
+    };
+    for (const [name, attempt] of Object.entries(attempts)) {
+      try { await attempt(); console.log(name, "done"); } catch (error) { console.log(name, error.name); }
+    }`,
+  );
+  const flags = permissionFlags(kpiAccess(kpiArgs(topic, place)));
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", ...flags, probe] })
+    .output();
+  deepEqual(new TextDecoder().decode(stdout).trim().split("\n"), [
+    "write NotCapable",
+    "topic NotCapable",
+    "read NotCapable",
+    "run NotCapable",
+    "net NotCapable",
+    "env NotCapable",
+    "allowed done",
+  ]);
+  await Deno.remove(place.dir, { recursive: true });
+});
+
+Deno.test("only the hosts of the bootstrap list can be reached, and only Kafka's variables read", () => {
+  const flags = permissionFlags(
+    kpiAccess(["--source", "kafka:a.example:9092,[::1]:9093", "--checkpoint=c"]),
+  );
+  ok(flags.includes("--allow-net=a.example,[::1]"));
+  match(
+    flags.find((flag) => flag.startsWith("--allow-env"))!,
+    /^--allow-env=((KAFKA\w*\*?|NODE_ENV),?)+$/,
+  );
+  const { write, net } = replayAccess([
+    "--from",
+    "f.csv",
+    "--to",
+    "log:data/topics",
+    "--topic",
+    "t",
+  ]);
+  deepEqual([write, net], [[join("data/topics", "t")], []]);
+});
+
+Deno.test("a topic's name cannot lead out of its folder", async () => {
+  for (const topic of ["../x", "..", "a/b", "", "a\0b", "x".repeat(250)]) {
+    if (topic === "") continue;
+    throws(
+      () => kpiAccess(["--source", "log:d", "--topic", topic]),
+      /A topic's name should be/,
+      topic,
+    );
+  }
+  const { code, stderr } = await resultOf(
+    launch(["kpi", "--source", "log:d", "--topic", "../x", "--checkpoint", "c"]),
+  );
+  equal(code, 2);
+  match(stderr, /^A topic's name should be/);
+});
+
+Deno.test("exit codes and signals pass through", async () => {
+  const usage = await resultOf(launch(["kpi", "--nonsense"]));
+  equal(usage.code, 2);
+  match(usage.stderr, /Usage: deno task kpi/);
+  const { place, topic } = await newPlace();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const running = launch(["kpi", ...kpiArgs(topic, place, ["--trigger", "50 milliseconds"])]);
+    const result = resultOf(running);
+    await until(() =>
+      Deno.readTextFile(join(place.checkpoint, "lock")).then((pid) => pid !== "", () => false)
+    );
+    const before = await Deno.readTextFile(place.progress).catch(() => "");
+    await topic.send(transactions(300, 340));
+    await until(async () =>
+      (await Deno.readTextFile(place.progress).catch(() => "")).length > before.length
+    );
+    running.kill(signal);
+    const { code, stderr } = await result;
+    equal(code, 0, stderr);
+    match(stderr, /Stopping after the running batch/);
+  }
+  await Deno.remove(place.dir, { recursive: true });
+});

@@ -1,0 +1,78 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import pl from "polars";
+import { JsonlSink } from "../../tools/jsonl_sink.ts";
+
+const rows = (...values: string[]) => pl.DataFrame({ v: values }, { schema: { v: pl.Utf8 } });
+const NEW = { batchId: 0, isNew: true };
+
+function sinkTest(name: string, test: (path: string) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const dir = await Deno.makeTempDir();
+    await test(join(dir, "out.jsonl"));
+    await Deno.remove(dir, { recursive: true });
+  });
+}
+
+async function open(path: string, start = NEW, queryId = "q"): Promise<JsonlSink> {
+  const sink = new JsonlSink(path);
+  await sink.open(queryId, start);
+  return sink;
+}
+
+sinkTest("a row is a line that begins with its batch id, and counts are numbers", async (path) => {
+  const sink = await open(path);
+  const counted = pl.DataFrame({ n: [7] }, { schema: { n: pl.Int64 } });
+  await sink.addBatch(0, counted);
+  await sink.addBatch(1, rows("é\u2028\n"));
+  const lines = (await Deno.readTextFile(path)).split("\n");
+  deepEqual(lines.slice(0, -1).map((line) => JSON.parse(line)), [
+    { batchId: 0, n: 7 },
+    { batchId: 1, v: "é\u2028\n" },
+  ]);
+});
+
+sinkTest("open() cuts off the batch to come at every length of its lines", async (path) => {
+  const first = await open(path);
+  await first.addBatch(0, rows("é", "b"));
+  const kept = await Deno.readFile(path);
+  await first.addBatch(1, rows("ü", "d"));
+  const whole = await Deno.readFile(path);
+  for (let length = kept.length; length <= whole.length; length++) {
+    await Deno.writeFile(path, whole.subarray(0, length));
+    const again = await open(path, { batchId: 1, isNew: false });
+    deepEqual(await Deno.readFile(path), kept);
+    await again.addBatch(1, rows("ü", "d"));
+    deepEqual(await Deno.readFile(path), whole);
+  }
+});
+
+sinkTest("one sink can be opened again in the same process", async (path) => {
+  const sink = await open(path);
+  await sink.addBatch(0, rows("a"));
+  await sink.addBatch(1, rows("b"));
+  await sink.open("q", { batchId: 1, isNew: false });
+  await sink.addBatch(1, rows("c"));
+  equal(await Deno.readTextFile(path), '{"batchId":0,"v":"a"}\n{"batchId":1,"v":"c"}\n');
+});
+
+sinkTest(
+  "open() refuses the file of another query, a foreign one, and one that is gone",
+  async (path) => {
+    await (await open(path)).addBatch(0, rows("a"));
+    await rejects(open(path, NEW, "other"), /out.jsonl.query.json" names another query/);
+    await Deno.remove(path);
+    await rejects(open(path, { batchId: 1, isNew: false }), /rows of the earlier batches are gone/);
+    await Deno.writeTextFile(`${path}2`, "mine\n");
+    await rejects(open(`${path}2`), /it holds "mine\n", which this query did not write/);
+    equal(await Deno.readTextFile(`${path}2`), "mine\n");
+  },
+);
+
+sinkTest("open() refuses a file with a changed line and does not cut it", async (path) => {
+  const text = '{"batchId":0,"v":"a"}\n{"bAtchId":1,"v":"b"}\n{"batchId":2,"v":"c"}\n';
+  await open(path);
+  await Deno.writeTextFile(path, text);
+  await rejects(open(path, { batchId: 2, isNew: false }), /it was changed, a line there is/);
+  equal(await Deno.readTextFile(path), text);
+});

@@ -1,0 +1,118 @@
+import { deepEqual, doesNotMatch, equal, match } from "node:assert/strict";
+import { join } from "node:path";
+import pl from "polars";
+import { checkpointAnalysis, checkpointFiles } from "../../view/checkpoint_analysis.ts";
+import { type Displayable, jupyterDisplay, paragraphs } from "../../view/display.ts";
+import type { Run } from "../../view/run.ts";
+import { shortAnswer, totals, watermarkAnalysis } from "../../view/watermark_analysis.ts";
+import { runs as samples, sampleRun } from "./sample_run.ts";
+
+const [short, long] = samples.map(withMessages) as [Run, Run];
+
+/** Adds what the engine keeps of a late row beside its times; every `fraudEvery`th is a fraud. */
+function withMessages(run: Run, fraudEvery = 0): Run {
+  const { height } = run.late;
+  const message = (i: number) => `{"Class":${fraudEvery > 0 && i % fraudEvery === 0 ? 1 : 0}}`;
+  const late = run.late.withColumns(
+    pl.Series("value", Array.from({ length: height }, (_, i) => message(i)), pl.Utf8),
+    pl.Series("late_by_ms", Array.from({ length: height }, () => 1500), pl.Float64),
+  );
+  return { ...run, late };
+}
+
+function textOf(shown: Displayable): string {
+  return shown[jupyterDisplay]()["text/plain"];
+}
+
+Deno.test("watermarkAnalysis() takes its figures from the runs", () => {
+  const text = textOf(watermarkAnalysis([short, long]));
+  const { late, read } = short.progress.at(-1)!.rows.total;
+  const kept = late - long.progress.at(-1)!.rows.total.late;
+  match(text, new RegExp(`30 seconds\\.\\*\\* ${late} of ${read.toLocaleString("en-US")} rows`));
+  match(text, new RegExp(`2 minutes kept ${kept} rows that 30 seconds lost`));
+  match(text, /was 1\.5 s ahead of their event time/);
+});
+
+Deno.test("watermarkAnalysis() counts the frauds among the late rows in words", () => {
+  const saying = (run: Run) => /dropped, (.*?)\./.exec(textOf(watermarkAnalysis([run, long])))![1];
+  equal(saying(short), "none of them a fraud");
+  equal(saying(withMessages(samples[0]!, short.late.height)), "1 of them a fraud");
+  const many = Math.ceil(short.late.height / 100);
+  equal(saying(withMessages(samples[0]!, 100)), `${many} of them frauds`);
+});
+
+Deno.test("watermarkAnalysis() compares shares only, where the runs read different rows", () => {
+  const progress = long.progress.slice(0, 30);
+  const text = textOf(watermarkAnalysis([short, { ...long, progress }]));
+  match(text, /2 minutes lost [\d.]+% of its rows, not [\d.]+%/);
+});
+
+Deno.test("watermarkAnalysis() and shortAnswer() say when no window is final and no row late", () => {
+  const { kpi, late, progress } = short;
+  const totalsOf = { read: 10, counted: 0, late: 0, rejected: 0, open: 10 };
+  const last = { ...progress[0]!, rows: { ...progress[0]!.rows, total: totalsOf } };
+  const young = { ...short, kpi: kpi.head(0), late: late.head(0), progress: [last] };
+  const text = textOf(watermarkAnalysis([young, young])) + textOf(shortAnswer([young], "None."));
+  match(text, /No window became final/);
+  doesNotMatch(text, /NaN|undefined|Infinity|null/);
+});
+
+Deno.test("shortAnswer() says a sentence a run and one on the restart", () => {
+  const text = textOf(shortAnswer([short, long], "It went on."));
+  deepEqual(text.split("\n\n").map((line) => /^\*\*(.+?)\*\*/.exec(line)![1]), [
+    "Waiting 30 seconds",
+    "Waiting 2 minutes",
+    "The restart.",
+  ]);
+});
+
+Deno.test("totals() divides sums, and has no ratio of nothing", () => {
+  const { precision, tp, n_alert } = totals(short.kpi);
+  equal(precision, tp! / n_alert!);
+  equal(totals(short.kpi.head(0)).precision, null);
+});
+
+const { progress, kpi } = sampleRun("1 minute", 60_000);
+
+Deno.test("checkpointAnalysis() tells a batch that ran again from one that did not", () => {
+  const before = progress.slice(0, 24);
+  const tables = { restarted: kpi, neverStopped: kpi };
+  const again = textOf(checkpointAnalysis({ before, after: progress.slice(23), ...tables }));
+  const next = textOf(checkpointAnalysis({ before, after: progress.slice(24), ...tables }));
+  match(again, /before the stop was 23, the first after it 23\. .*\*\*run again/);
+  match(next, /before the stop was 23, the first after it 24\. .*was not run again/);
+  match(again, /\*\*Nothing is lost\.\*\*/);
+});
+
+Deno.test("checkpointAnalysis() says that rows are lost where the accounting misses some", () => {
+  const last = progress.at(-1)!;
+  const total = { ...last.rows.total, late: last.rows.total.late + 1 };
+  const after = [progress[24]!, { ...last, rows: { ...last.rows, total } }];
+  const tables = { restarted: kpi, neverStopped: kpi };
+  match(
+    textOf(checkpointAnalysis({ before: progress.slice(0, 24), after, ...tables })),
+    /\*\*Rows are lost\.\*\*.* ≠ /,
+  );
+});
+
+Deno.test("checkpointFiles() lists the batches of each part and its newest file", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(dir, "metadata"), "{}");
+    for (const part of ["offsets", "state", "commits"]) {
+      await Deno.mkdir(join(dir, part));
+      for (const id of [9, 10, 11]) await Deno.writeTextFile(join(dir, part, `${id}`), `v1\n${id}`);
+      await Deno.writeTextFile(join(dir, part, ".12.tmp"), "torn");
+    }
+    const rows = (await checkpointFiles(dir)).toRecords();
+    deepEqual(rows.map(({ batches }) => batches), ["", "9 … 11", "9 … 11", "9 … 11"]);
+    equal(rows[1]!["newest file"], "v1 ⏎ 11");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("paragraphs() marks bold and code, and escapes everything else", () => {
+  const shown = paragraphs(["**a** `b` <script>"])[jupyterDisplay]()["text/html"];
+  match(shown, /<p><b>a<\/b> <code>b<\/code> &#60;script&#62;<\/p>/);
+});
