@@ -64,6 +64,24 @@ export function savedErrors(notebook: Notebook): readonly string[] {
     );
 }
 
+/**
+ * Returns a notebook's text as `deno fmt` writes it. `deno fmt --check` cannot be asked: in Deno 2.8.1 it
+ * takes every cell for unformatted that does not end in a line break, as no cell does.
+ */
+export async function formatted(text: string): Promise<string> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", "--ext", "ipynb", "-"],
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = child.output();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  return new TextDecoder().decode((await output).stdout);
+}
+
 /** Checks one notebook file and returns its problems, each with the notebook's name and the code cell. */
 export async function checkNotebook(path: string): Promise<readonly string[]> {
   const name = relative(ROOT, path).replaceAll("\\", "/");
@@ -126,10 +144,17 @@ async function deno(args: string[]): Promise<{ success: boolean; stdout: string;
 }
 
 if (import.meta.main) {
-  const notebooks = await listNotebooks(Deno.args);
+  const isFmt = Deno.args[0] === "--fmt";
+  const notebooks = await listNotebooks(Deno.args.slice(isFmt ? 1 : 0));
   let failed = 0;
   for (const notebook of notebooks) {
-    const problems = await checkNotebook(notebook);
+    const text = await Deno.readTextFile(notebook);
+    const tidy = await formatted(text);
+    if (isFmt) await Deno.writeTextFile(notebook, tidy);
+    const problems = [
+      ...isFmt || text === tidy ? [] : [`${notebook} is not formatted: deno task notebooks:fmt`],
+      ...await checkNotebook(notebook),
+    ];
     for (const problem of problems) console.error(`${problem}\n`);
     if (problems.length > 0) failed++;
   }

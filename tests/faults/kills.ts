@@ -20,6 +20,8 @@ const CRASH = ["-A", "--preload", fileURLToPath(new URL("./crash.ts", import.met
 /** Rows there at the start, rows that arrive after each crash, rows that arrive before the last run. */
 const FIRST = 300, MORE = 40, LAST = 120;
 export const SAME = "tables equal, all rows accounted for";
+/** What came of a kill that came too late: not a kill. */
+export const TOO_LATE = "had ended before, not a kill";
 
 /** Makes a topic of its own for each run; `dir` is the run's folder. */
 export type NewTopic = (dir: string) => Promise<Topic> | Topic;
@@ -103,7 +105,7 @@ export class Killer {
       const { code, stderr } = await ended;
       const name = "at" in crash ? stepOf(await lastLine(join(dir, "crashes"))) : fault;
       if ("at" in crash) equal(code, 137, `not killed at ${crash.at}: ${stderr}`);
-      table.add(`${name}, ${source}`, code === 137 ? SAME : "had ended before", 1);
+      table.add(`${name}, ${source}`, code === 137 ? SAME : TOO_LATE);
       await send(MORE);
     }
     await send(LAST);

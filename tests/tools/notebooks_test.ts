@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ROOT } from "../../tools/env.ts";
-import { checkNotebook, joinCells, type Notebook, savedErrors } from "../../tools/notebooks.ts";
+import {
+  checkNotebook,
+  formatted,
+  joinCells,
+  type Notebook,
+  savedErrors,
+} from "../../tools/notebooks.ts";
 
 function notebook(...sources: string[]): Notebook {
   return {
@@ -70,4 +76,13 @@ Deno.test("savedErrors() refuses a notebook that was saved with an error output"
   const saved: Notebook = { cells: [{ cell_type: "code", source: "x()", outputs }] };
   assert.match(savedErrors(saved)[0] ?? "", /code cell 1 .*TypeError: x is not a function/);
   assert.deepEqual(savedErrors(notebook("1")), []);
+});
+
+Deno.test("formatted() formats the cells of a notebook, and leaves a formatted one as it is", async () => {
+  const metadata = { language_info: { name: "typescript" } };
+  const text = (source: string) =>
+    JSON.stringify({ ...notebook(source), metadata, nbformat: 4, nbformat_minor: 5 }, null, 2);
+  assert.match(await formatted(text("const   a=1")), /"const a = 1;"/);
+  const once = await formatted(text("const a = 1;"));
+  assert.equal(await formatted(once), once);
 });
