@@ -99,7 +99,11 @@ export class Killer {
       };
       const { process, ended } = startKpi(kpiArgs(topic, place), { flags: CRASH, env });
       if ("afterMs" in crash) {
-        const timer = setTimeout(() => process.kill("SIGKILL"), crash.afterMs);
+        const timer = setTimeout(() => {
+          try {
+            process.kill("SIGKILL");
+          } catch { /* it has ended by itself: the table says that this kill came too late */ }
+        }, crash.afterMs);
         ended.finally(() => clearTimeout(timer));
       }
       const { code, stderr } = await ended;

@@ -170,11 +170,12 @@ export class FaultTable {
     this.#rows.set(fault, outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + times));
   }
 
-  /** How often faults whose name matches were tried. */
-  tried(fault: RegExp): number {
+  /** How often faults whose name matches were tried and had another outcome than `but`. */
+  tried(fault: RegExp, but?: string): number {
     let sum = 0;
     for (const [name, outcomes] of this.#rows) {
-      if (fault.test(name)) { for (const times of outcomes.values()) sum += times; }
+      if (!fault.test(name)) continue;
+      for (const [outcome, times] of outcomes) if (outcome !== but) sum += times;
     }
     return sum;
   }
