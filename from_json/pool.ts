@@ -26,9 +26,8 @@ let users = 0;
 
 /** Reads messages as `parseMessages` does, large chunks in threads that all queries share. */
 export class ParsePool {
-  constructor() {
-    users++;
-  }
+  /** Counted from the first large chunk on: a query that never starts keeps no thread. */
+  #isUser = false;
 
   /** The messages given are used up: use those of the reply. */
   parse(messages: readonly Messages[], schema: Schema): Promise<ParseReply> {
@@ -36,6 +35,8 @@ export class ParsePool {
     if (rows < MIN_ROWS) {
       return Promise.resolve({ parsed: parseMessages(messages, schema), messages });
     }
+    if (!this.#isUser) users++;
+    this.#isUser = true;
     const own = messages.map((slice) => ({ ...slice, bytes: ownBytes(slice.bytes) }));
     const { worker, waiting } = idlestThread();
     const reply = Promise.withResolvers<ParseReply>();
@@ -46,7 +47,7 @@ export class ParsePool {
 
   /** Ends the threads if no other query uses them. */
   close(): void {
-    if (--users > 0) return;
+    if (!this.#isUser || --users > 0) return;
     for (const { worker } of threads.splice(0)) worker.terminate();
   }
 }

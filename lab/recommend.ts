@@ -1,4 +1,5 @@
-import { compareShares, seededRandom } from "./chance.ts";
+import { seededRandom } from "../tools/random.ts";
+import { compareShares } from "./chance.ts";
 import type { Count, Sweep } from "./sweep.ts";
 import { count, many } from "../view/display.ts";
 import { percent } from "./words.ts";

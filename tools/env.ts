@@ -89,6 +89,19 @@ export async function findChromium(): Promise<string | undefined> {
   return undefined;
 }
 
+/** Returns what makes a headless Chromium run as root, and talk to nobody by itself. */
+export function chromiumFlags(): string[] {
+  return [
+    ...(Deno.build.os === "linux" && Deno.uid() === 0 ? ["--no-sandbox"] : []),
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ];
+}
+
 /** Lists the notebooks named, or all of `notebooks/`, as full paths in alphabetical order. */
 export async function listNotebooks(names: readonly string[]): Promise<readonly string[]> {
   if (names.length > 0) return names.map((name) => resolve(name));

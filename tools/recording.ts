@@ -1,4 +1,5 @@
 import pl from "polars";
+import { seededRandom } from "./random.ts";
 
 /** The columns of a recording in the order of a message's fields, after `event_time`. */
 export const COLUMNS: readonly string[] = [
@@ -126,7 +127,7 @@ export interface TimelineOptions {
 /** Places `length` rows in time: row `i` happens at start + i / rate and arrives a seeded delay later. */
 export function timeline(length: number, options: TimelineOptions): Timeline {
   const { startMs, rate, disorder } = options;
-  const random = mulberry32(options.seed);
+  const random = seededRandom(options.seed);
   const eventTimes = Float64Array.from({ length }, (_, i) => startMs + Math.floor(i * 1000 / rate));
   const arrivals = eventTimes.map((time) => {
     let left = random();
@@ -136,17 +137,6 @@ export function timeline(length: number, options: TimelineOptions): Timeline {
   const order = Uint32Array.from({ length }, (_, i) => i);
   order.sort((a, b) => arrivals[a]! - arrivals[b]!);
   return { eventTimes, arrivals, order };
-}
-
-/** A small seeded generator of numbers in [0, 1), the same on every platform (mulberry32). */
-function mulberry32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Picks the partition of a key as Kafka's default partitioner does, so a log and a broker agree. */

@@ -4,7 +4,14 @@
  */
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ensureEnvironment, type Environment, findChromium, listNotebooks, write } from "./env.ts";
+import {
+  chromiumFlags,
+  ensureEnvironment,
+  type Environment,
+  findChromium,
+  listNotebooks,
+  write,
+} from "./env.ts";
 
 /** Names the largest report in bytes: one that goes as an attachment anywhere. */
 export const MAX_BYTES = 2_000_000;
@@ -161,13 +168,7 @@ async function writePdf(html: string): Promise<void> {
     const { success, stderr } = await new Deno.Command(chromium, {
       args: [
         "--headless",
-        ...(Deno.build.os === "linux" && Deno.uid() === 0 ? ["--no-sandbox"] : []),
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
+        ...chromiumFlags(),
         `--user-data-dir=${profile}`,
         "--no-pdf-header-footer",
         `--print-to-pdf=${pdf}`,

@@ -1,7 +1,7 @@
 /** What the browser tests share: Chromium, the notebook under test, the folder for pictures. */
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
-import { findChromium, ROOT } from "../../tools/env.ts";
+import { chromiumFlags, findChromium, ROOT } from "../../tools/env.ts";
 
 /** Names the notebook under test, relative to the project; `TEST_NOTEBOOK` names another one. */
 export const NOTEBOOK = Deno.env.get("TEST_NOTEBOOK") ?? "notebooks/task_d.ipynb";
@@ -31,13 +31,7 @@ export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({
     executablePath: CHROMIUM ?? "",
     args: [
-      ...(Deno.build.os === "linux" && Deno.uid() === 0 ? ["--no-sandbox"] : []),
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
+      ...chromiumFlags(),
     ],
   });
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { seededRandom } from "../../tools/random.ts";
 import { parseMessages } from "../../from_json/from_json.ts";
 import type {
   FieldType,
@@ -57,16 +58,6 @@ function fieldsOf(batch: ParsedBatch, row: number): Record<string, number | stri
     Object.keys(batch.columns).map((name) => [name, cell(batch, row, name)] as const)
       .filter(([, value]) => value !== null),
   );
-}
-
-/** A generator of numbers in [0, 1), the same on each run (mulberry32). */
-function seededRandom(seed: number): () => number {
-  return () => {
-    seed = seed + 0x6d2b79f5 | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
 }
 
 interface SparkCase {

@@ -1,23 +1,13 @@
 import pl from "polars";
 import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
+import { seededRandom } from "../../tools/random.ts";
 import type { Run } from "../../view/run.ts";
 
 const start = Date.UTC(2024, 0, 1, 10);
 const rowCount = 60_000;
 const batchRows = 1_200;
 const minute = 60_000;
-
-/** A seeded generator of numbers in [0, 1) (mulberry32). */
-export function random(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 interface Row {
   readonly eventTime: number;
@@ -29,7 +19,7 @@ interface Row {
 
 /** 20 minutes at 50 rows a second: most arrive within 2 s, some within 40 s, a few after minutes. */
 function arrivals(): Row[] {
-  const next = random(20240101);
+  const next = seededRandom(20240101);
   const rows = Array.from({ length: rowCount }, (_, i) => {
     const eventTime = start + i * 20;
     const luck = next();
@@ -63,7 +53,7 @@ interface Window {
 
 /** Plays the rows through the rules of lateness and closing, a plain reference without the engine. */
 export function sampleRun(watermark: string, delay: number): Run {
-  const next = random(delay);
+  const next = seededRandom(delay);
   const open = new Map<number, Window>();
   const closed = new Map<number, Window>();
   const late: { window: number; eventTime: number; batchId: number }[] = [];
