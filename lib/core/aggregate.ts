@@ -72,7 +72,8 @@ export function advanceState(
   const updated = new Map<string, Group>();
   const late = new Set<string>();
   let lateRows = 0;
-  for (const partial of partials) {
+  // In order, since Polars groups in any: the same batch leaves the same file.
+  for (const partial of partials.toSorted(byWindow)) {
     const id = groupId(partial);
     if (isBefore(partial, lateWatermark)) {
       late.add(id);
