@@ -9,6 +9,7 @@ import {
   textAt,
   type Token,
 } from "./tokens.ts";
+import { readPlainRows } from "./rows.ts";
 import { parseTimestamp, readUtcTimestamp } from "./timestamp.ts";
 import type {
   Field,
@@ -62,13 +63,23 @@ const expectations: Readonly<Record<FieldType, string>> = {
  */
 export function parseMessages(messages: readonly Messages[], schema: Schema): ParsedBatch {
   const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
-  const targets = schema.map((field) => newTarget(field, length));
+  const { done, ...columns } = readPlainRows(messages, schema);
+  const targets = schema.map((field, i): Target => ({
+    field,
+    key: new TextEncoder().encode(JSON.stringify(field.name)),
+    numbers: columns.numbers[i]!,
+    strings: columns.strings[i]!,
+    nulls: columns.nulls[i]!,
+    next: undefined,
+  }));
   const batch: Batch = { targets, lost: new Set(), row: 0, last: targets.at(-1) };
   targets.forEach((target, i) => target.next = targets[(i + 1) % targets.length]);
   const problems: Problem[] = [];
   for (const { bytes, starts, ends, tombstones } of messages) {
     const c: Cursor = { bytes, pos: 0, end: 0, start: 0, value: 0, escaped: false };
     for (let i = 0; i < starts.length; i++, batch.row++) {
+      if (done[batch.row] === 1) continue;
+      for (const { nulls } of targets) nulls[batch.row] = 1;
       c.pos = starts[i]!;
       c.end = ends[i]!;
       const reason = tombstones?.[i] === 1 ? "no value" : readRecord(c, batch);
@@ -82,20 +93,9 @@ export function parseMessages(messages: readonly Messages[], schema: Schema): Pa
   };
 }
 
-function newTarget(field: Field, length: number): Target {
-  return {
-    field,
-    key: new TextEncoder().encode(JSON.stringify(field.name)),
-    numbers: new Float64Array(field.type === "string" ? 0 : length),
-    strings: field.type === "string" ? new Array(length).fill(null) : [],
-    nulls: new Uint8Array(length).fill(1),
-    next: undefined,
-  };
-}
-
 function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {
   let nullCount = 0;
-  for (const isNull of nulls) nullCount += isNull;
+  if (nulls.includes(1)) for (const isNull of nulls) nullCount += isNull;
   if (field.type !== "string") return { values: numbers, nulls, nullCount };
   return { values: strings.map((text, row) => nulls[row] ? null : text), nullCount };
 }

@@ -1,0 +1,113 @@
+// What JavaScript does for the fast path in assembly/rows.ts: lay out its memory, and take the columns.
+import { heap, memory, parseRows, powersOfFive, reserve } from "./rows.wasm";
+import type { FieldType, Messages, Schema } from "../lib/core/types.ts";
+
+/** Rows as far as they are plain. */
+export interface Rows {
+  /** Shape [n] a field: epoch ms, doubles or integers; empty for a field of strings. */
+  readonly numbers: readonly Float64Array[];
+  /** Shape [n] a field of strings, empty for others. */
+  readonly strings: readonly (string | null)[][];
+  /** Shape [n] a field, 1 where the value is null. */
+  readonly nulls: readonly Uint8Array[];
+  /** Shape [n], 1 where the row was read; the columns hold nothing meant in the other rows. */
+  readonly done: Uint8Array;
+}
+
+const types: readonly FieldType[] = ["double", "integer", "timestamp", "string"];
+const fieldWords = 6;
+/** A bit a field. */
+const maxFields = 64;
+/** Zeros behind the text, which end every token. */
+const padding = 64;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const base = align(valueOf(heap));
+fillPowers();
+
+/** Reads the rows that are plain; see assembly/rows.ts for what that is. */
+export function readPlainRows(messages: readonly Messages[], schema: Schema): Rows {
+  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
+  const keys = schema.map(({ name }) => encoder.encode(JSON.stringify(name)));
+  const width = schema.length;
+  const keysAt = base + 4 * fieldWords * width;
+  const valuesAt = align(keysAt + keys.reduce((sum, key) => sum + key.length, 0) + 8);
+  const nullsAt = valuesAt + 8 * length * width;
+  const doneAt = nullsAt + length * width;
+  const indexAt = align(doneAt + length);
+  const size = ({ bytes, starts }: Messages) => bytes.length + 8 * starts.length + padding;
+  reserve(indexAt + Math.max(0, ...messages.map(size)));
+  const all = new Uint8Array(memory.buffer);
+  all.fill(0, nullsAt, indexAt);
+  const fields = new Uint32Array(memory.buffer, base, fieldWords * width);
+  let keyAt = keysAt;
+  for (const [i, key] of keys.entries()) {
+    all.set(key, keyAt);
+    fields.set([
+      keyAt,
+      key.length,
+      types.indexOf(schema[i]!.type),
+      valuesAt + 8 * length * i,
+      nullsAt + length * i,
+      base + 4 * fieldWords * ((i + 1) % width),
+    ], fieldWords * i);
+    keyAt += key.length;
+  }
+  const strings: (string | null)[][] = schema.map(({ type }) =>
+    type === "string" ? new Array(length).fill(null) : []
+  );
+  const hasBits = width > 0 && width <= maxFields;
+  let first = 0;
+  for (const { bytes, starts, ends, tombstones } of hasBits ? messages : []) {
+    const n = starts.length;
+    new Uint32Array(memory.buffer, indexAt, n).set(starts);
+    new Uint32Array(memory.buffer, indexAt + 4 * n, n).set(ends);
+    const textAt = indexAt + 8 * n;
+    all.set(bytes, textAt);
+    all.fill(0, textAt + bytes.length, textAt + bytes.length + padding);
+    parseRows(textAt, indexAt, indexAt + 4 * n, n, base, width, first, doneAt);
+    tombstones?.forEach((isNull, i) => isNull && (all[doneAt + first + i] = 0));
+    for (const [i, column] of strings.entries()) {
+      if (column.length === 0) continue;
+      const places = new Uint32Array(memory.buffer, valuesAt + 8 * length * i, 2 * length);
+      for (let row = first; row < first + n; row++) {
+        if (all[doneAt + row] === 0 || all[nullsAt + length * i + row] === 1) continue;
+        column[row] = decoder.decode(bytes.subarray(places[2 * row], places[2 * row + 1]));
+      }
+    }
+    first += n;
+  }
+  const copy = memory.buffer.slice(valuesAt, indexAt);
+  const nulls = (i: number) => new Uint8Array(copy, nullsAt - valuesAt + length * i, length);
+  return {
+    numbers: schema.map(({ type }, i) =>
+      new Float64Array(copy, 8 * length * i, type === "string" ? 0 : length)
+    ),
+    strings,
+    nulls: schema.map((_, i) => nulls(i)),
+    done: nulls(width),
+  };
+}
+
+/** Writes 5^-27 … 5^22, each cut to 128 bits (rounded up if it is a fraction). */
+function fillPowers(): void {
+  const words = new BigUint64Array(memory.buffer, valueOf(powersOfFive), 100);
+  for (let q = -27; q <= 22; q++) {
+    const power = 5n ** BigInt(Math.abs(q));
+    const bits = power.toString(2).length;
+    const entry = q >= 0
+      ? power << BigInt(128 - bits)
+      : (1n << BigInt(127 + bits)) / power + 1n;
+    words.set([entry >> 64n, entry & 0xffff_ffff_ffff_ffffn], 2 * (q + 27));
+  }
+}
+
+function align(address: number): number {
+  return Math.ceil(address / 8) * 8;
+}
+
+/** A number exported from WebAssembly comes as it is or wrapped. */
+function valueOf(exported: unknown): number {
+  return Number(exported instanceof WebAssembly.Global ? exported.value : exported);
+}
