@@ -95,7 +95,7 @@ export function parseMessages(messages: readonly Messages[], schema: Schema): Pa
 
 function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {
   let nullCount = 0;
-  if (nulls.includes(1)) for (const isNull of nulls) nullCount += isNull;
+  if (nulls.includes(1)) { for (const isNull of nulls) nullCount += isNull; }
   if (field.type !== "string") return { values: numbers, nulls, nullCount };
   return { values: strings.map((text, row) => nulls[row] ? null : text), nullCount };
 }

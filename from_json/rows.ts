@@ -1,5 +1,5 @@
 // What JavaScript does for the fast path in assembly/rows.ts: lay out its memory, and take the columns.
-import { heap, memory, parseRows, powersOfFive, reserve } from "./rows.wasm";
+import { heap, memory, parseRows, powers } from "./rows.wasm";
 import type { FieldType, Messages, Schema } from "../lib/core/types.ts";
 
 /** Rows as far as they are plain. */
@@ -23,7 +23,7 @@ const padding = 64;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-const base = align(valueOf(heap));
+const base = align(heap());
 fillPowers();
 
 /** Reads the rows that are plain; see assembly/rows.ts for what that is. */
@@ -92,22 +92,21 @@ export function readPlainRows(messages: readonly Messages[], schema: Schema): Ro
 
 /** Writes 5^-27 … 5^22, each cut to 128 bits (rounded up if it is a fraction). */
 function fillPowers(): void {
-  const words = new BigUint64Array(memory.buffer, valueOf(powersOfFive), 100);
+  const words = new BigUint64Array(memory.buffer, powers(), 100);
   for (let q = -27; q <= 22; q++) {
     const power = 5n ** BigInt(Math.abs(q));
     const bits = power.toString(2).length;
-    const entry = q >= 0
-      ? power << BigInt(128 - bits)
-      : (1n << BigInt(127 + bits)) / power + 1n;
+    const entry = q >= 0 ? power << BigInt(128 - bits) : (1n << BigInt(127 + bits)) / power + 1n;
     words.set([entry >> 64n, entry & 0xffff_ffff_ffff_ffffn], 2 * (q + 27));
   }
 }
 
-function align(address: number): number {
-  return Math.ceil(address / 8) * 8;
+/** Grows the memory to `bytes`, which ends all views of it. */
+function reserve(bytes: number): void {
+  const more = bytes - memory.buffer.byteLength;
+  if (more > 0) memory.grow(Math.ceil(more / 65_536));
 }
 
-/** A number exported from WebAssembly comes as it is or wrapped. */
-function valueOf(exported: unknown): number {
-  return Number(exported instanceof WebAssembly.Global ? exported.value : exported);
+function align(address: number): number {
+  return Math.ceil(address / 8) * 8;
 }

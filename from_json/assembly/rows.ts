@@ -12,7 +12,7 @@ const TIMESTAMP: u32 = 2;
 /** 5^q for q from MIN_POWER to MAX_POWER, 128 bits each, the high word first; filled in by JavaScript. */
 const MIN_POWER: i32 = -27;
 const MAX_POWER: i32 = 22;
-export const powersOfFive: usize = memory.data(50 * 16, 8);
+const powersOfFive: usize = memory.data(50 * 16, 8);
 /** 10^0 … 10^22, all exact in a double. */
 const powersOfTen = memory.data<f64>([
   1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
@@ -27,12 +27,13 @@ let value: f64 = 0;
 let isFloat: bool = false;
 
 /** Where the memory is free. */
-export const heap: usize = __heap_base;
+export function heap(): usize {
+  return __heap_base;
+}
 
-/** Grows the memory to `bytes`. */
-export function reserve(bytes: usize): void {
-  const pages = <i32> ((bytes + 0xffff) >> 16);
-  if (pages > memory.size()) memory.grow(pages - memory.size());
+/** Where the powers of five are to be written. */
+export function powers(): usize {
+  return powersOfFive;
 }
 
 /**

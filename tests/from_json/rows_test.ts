@@ -105,7 +105,9 @@ Deno.test("readPlainRows() rounds numbers as JSON.parse does", () => {
 
 Deno.test("parseMessages() reads a row alike with and without the fast path", () => {
   const bytes = encoder.encode(row);
-  const noise = [..."0123456789.eE+-{}[]\"',: \\\n\tntfuZTé".split("").map((c) => encoder.encode(c))];
+  const noise = [
+    ..."0123456789.eE+-{}[]\"',: \\\n\tntfuZTé".split("").map((c) => encoder.encode(c)),
+  ];
   const change = fc.tuple(
     fc.nat(bytes.length - 2).map((i) => i + 2), // behind `{"`
     fc.nat(3),
