@@ -1,15 +1,49 @@
 import { parseMessages } from "./from_json.ts";
-import type { Messages, ParsedBatch, Schema } from "../lib/core/types.ts";
+import { readLines } from "./lines.ts";
+import type { FileRange, Messages, ParsedBatch, Schema } from "../lib/core/types.ts";
+
+/** Messages of one partition, at hand or in a file. */
+export type Slice = Messages | FileRange;
 
 export interface ParseRequest {
-  readonly messages: readonly Messages[];
+  readonly slices: readonly Slice[];
   readonly schema: Schema;
 }
 
-/** Messages come back with what was read from them: their bytes are moved there and back. */
+/** Slices come back with what was read from them: bytes at hand are moved there and back. */
 export interface ParseReply {
   readonly parsed: ParsedBatch;
-  readonly messages: readonly Messages[];
+  readonly slices: readonly Slice[];
+}
+
+/** What a thread answers if it cannot read a file. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** Returns how many messages a slice has. */
+export function lengthOf(slice: Slice): number {
+  return "file" in slice ? slice.stop - slice.start : slice.offsets.length;
+}
+
+/** Returns the bytes of a slice, those around its messages included. */
+export function byteLengthOf(slice: Slice): number {
+  return "file" in slice ? slice.to - slice.from : slice.bytes.length;
+}
+
+/** What this thread reads files into, again and again. */
+let buffer = new Uint8Array();
+
+/** Reads slices as `parseMessages` does, in this thread. */
+export function parseSlices({ slices, schema }: ParseRequest): ParseReply {
+  const size = slices.reduce((sum, slice) => sum + ("file" in slice ? byteLengthOf(slice) : 0), 0);
+  if (buffer.length < size) buffer = new Uint8Array(size);
+  let at = 0;
+  const messages = slices.map((slice) =>
+    "file" in slice ? readLines(slice, buffer.subarray(at, at += byteLengthOf(slice))) : slice
+  );
+  return { parsed: parseMessages(messages, schema), slices };
 }
 
 /** Rows from which a thread is worth the trip. */
@@ -29,19 +63,20 @@ export class ParsePool {
   /** Counted from the first large chunk on: a query that never starts keeps no thread. */
   #isUser = false;
 
-  /** The messages given are used up: use those of the reply. */
-  parse(messages: readonly Messages[], schema: Schema): Promise<ParseReply> {
-    const rows = messages.reduce((sum, { offsets }) => sum + offsets.length, 0);
-    if (rows < MIN_ROWS) {
-      return Promise.resolve({ parsed: parseMessages(messages, schema), messages });
-    }
+  /** The slices given are used up: use those of the reply. Throws what `readLines` throws. */
+  parse(slices: readonly Slice[], schema: Schema): Promise<ParseReply> {
+    const rows = slices.reduce((sum, slice) => sum + lengthOf(slice), 0);
+    if (rows < MIN_ROWS) return Promise.try(() => parseSlices({ slices, schema }));
     if (!this.#isUser) users++;
     this.#isUser = true;
-    const own = messages.map((slice) => ({ ...slice, bytes: ownBytes(slice.bytes) }));
+    const own = slices.map((slice) =>
+      "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
+    );
     const { worker, waiting } = idlestThread();
     const reply = Promise.withResolvers<ParseReply>();
     waiting.push(reply);
-    worker.postMessage({ messages: own, schema }, own.map(({ bytes }) => bytes.buffer));
+    const buffers = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
+    worker.postMessage({ slices: own, schema }, buffers);
     return reply.promise;
   }
 
@@ -65,7 +100,11 @@ function idlestThread(): Thread {
   if (idlest && (idlest.waiting.length === 0 || threads.length === MAX_THREADS)) return idlest;
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   const thread: Thread = { worker, waiting: [] };
-  worker.onmessage = ({ data }) => thread.waiting.shift()!.resolve(data);
+  worker.onmessage = ({ data }: MessageEvent<ParseReply | Failure>) => {
+    const { resolve, reject } = thread.waiting.shift()!;
+    if ("parsed" in data) return resolve(data);
+    reject(data.name === "RangeError" ? new RangeError(data.message) : new Error(data.message));
+  };
   worker.onerror = (event) => { // it could not start, or ran out of memory: nobody waits for ever
     event.preventDefault();
     threads.splice(threads.indexOf(thread), 1);

@@ -1,5 +1,5 @@
 import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA } from "lib";
-import { ParsePool } from "../from_json/pool.ts";
+import { byteLengthOf, ParsePool } from "../from_json/pool.ts";
 import { ChunkReader } from "../lib/chunks.ts";
 import { sameOffsets } from "../lib/core/plan.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
@@ -33,8 +33,12 @@ export async function readScoredRows(
   const pool = new ParsePool();
   // The engine's own chunks: a model may score a row differently in other company, by a bit.
   const reader = new ChunkReader(async (start, end) => {
-    const { parsed, messages } = await pool.parse(await source.getBatch(start, end), schema);
-    return { ...parsed, byteLength: messages.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+    const slices = await (source.locate?.(start, end) ?? source.getBatch(start, end));
+    const reply = await pool.parse(slices, schema);
+    return {
+      ...reply.parsed,
+      byteLength: reply.slices.reduce((sum, slice) => sum + byteLengthOf(slice), 0),
+    };
   });
   const rows: Record<Exclude<keyof ScoredRows, "batches">, number[]> = {
     batch: [],

@@ -66,7 +66,9 @@ export class MicroBatches {
     this.#entry = entry;
     const { source, pipeline } = parts;
     this.#reader = new ChunkReader(async (start, end) =>
-      await pipeline.parse(await source.getBatch(start, end))
+      await pipeline.parse(
+        await (source.locate?.(start, end) ?? source.getBatch(start, end)),
+      )
     );
   }
 

@@ -5,14 +5,21 @@ import { parseDuration } from "./core/duration.ts";
 import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./core/frame.ts";
 import { parseMessages } from "../from_json/from_json.ts";
 import type { RowCounts } from "./core/progress.ts";
-import type { Messages, NumberColumn, OutputMode, ParsedBatch, Schema } from "./core/types.ts";
+import type { NumberColumn, OutputMode, ParsedBatch, Schema } from "./core/types.ts";
 import {
   type EventTimeStats,
   eventTimeStats,
   mergeStats,
   newestByPartition,
 } from "./core/watermark.ts";
-import { ParsePool, type ParseReply } from "../from_json/pool.ts";
+import { readLines } from "../from_json/lines.ts";
+import {
+  byteLengthOf,
+  lengthOf,
+  ParsePool,
+  type ParseReply,
+  type Slice,
+} from "../from_json/pool.ts";
 
 /** What a chunk of a batch is computed with. */
 export interface BatchContext {
@@ -52,7 +59,7 @@ export interface Pipeline {
   readonly idleAfter: number | null;
   /** Settings to record with each batch. */
   readonly conf: Readonly<Record<string, string>>;
-  parse(messages: readonly Messages[]): Promise<ParsedChunk>;
+  parse(slices: readonly Slice[]): Promise<ParsedChunk>;
   prepare(chunk: ParsedChunk, context: BatchContext): Promise<PreparedChunk>;
   rows(groups: readonly Group[]): DataFrame;
   close(): void;
@@ -100,7 +107,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   const types = outputTypes((await scoredRows(plan, parseMessages([], schema))).frame, grouping);
 
   async function prepare(
-    { parsed, messages }: ParseReply,
+    { parsed, slices }: ParseReply,
     { clock, batchId, lateWatermark }: BatchContext,
   ): Promise<PreparedChunk> {
     const { values, nulls } = parsed.columns[timeColumn] as NumberColumn;
@@ -110,17 +117,23 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
     const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
       .filter(({ row }) => !isLate.has(row));
+    const aside = [...problems, ...late];
     const rejected = problems.filter(({ kind }) => kind === "rejected").length;
     const { frame, unscored } = await scoredRows(plan, parsed);
     return {
       stats: eventTimeStats(eventTimes),
-      newest: newestByPartition(messages, eventTimes),
+      newest: newestByPartition(
+        slices.map((slice) => [slice.partition, lengthOf(slice)]),
+        eventTimes,
+      ),
       groups: partialGroups(frame, eventTimes, grouping),
       rejected,
       malformed: problems.length - rejected,
       unscored,
-      aside: asideFrame([...problems, ...late], {
-        messages,
+      aside: asideFrame(aside, {
+        messages: aside.length > 0
+          ? slices.map((slice) => "file" in slice ? readLines(slice) : slice)
+          : [],
         eventTimes,
         window,
         batchId,
@@ -142,10 +155,10 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
       ...model && { "model.sha256": model.sha256 },
       ...plan.columns.length > 0 && { columns: plan.columns.flat().join(", ") }, // the threshold
     },
-    async parse(messages) {
-      const reply = await pool.parse(messages, schema);
+    async parse(slices) {
+      const reply = await pool.parse(slices, schema);
       const { length } = reply.parsed;
-      const byteLength = reply.messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      const byteLength = reply.slices.reduce((sum, slice) => sum + byteLengthOf(slice), 0);
       return { ...reply, length, byteLength };
     },
     prepare,

@@ -20,6 +20,20 @@ export interface Messages {
   readonly tombstones?: Uint8Array;
 }
 
+/** Messages that are lines of a file, where a thread can read them for itself. */
+export interface FileRange {
+  readonly partition: string;
+  readonly file: string;
+  /** Bytes `[from, to)` hold the lines and may hold others around them. */
+  readonly from: number;
+  readonly to: number;
+  /** Lines in these bytes before the first message. */
+  readonly skip: number;
+  /** The messages have the offsets `[start, stop)`. */
+  readonly start: number;
+  readonly stop: number;
+}
+
 /** What a query reads: a replayable, partitioned log. The engine owns the offsets. */
 export interface Source {
   /** Names the source's offsets in the checkpoint. */
@@ -39,6 +53,8 @@ export interface Source {
    * ascending order. The same range always gives the same messages. Both name the same partitions.
    */
   getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]>;
+  /** Says where `getBatch` would find them, if that is in files. */
+  locate?(start: Offsets, end: Offsets): Promise<readonly FileRange[]>;
   /** Offsets that were gone when they were to be read, with `failOnDataLoss: false`. */
   readonly lostOffsets?: number;
   close(): Promise<void>;

@@ -1,5 +1,3 @@
-import type { Messages } from "./types.ts";
-
 /** The least, greatest and mean event time of some rows, in epoch ms; of no rows if `count` is 0. */
 export interface EventTimeStats {
   readonly count: number;
@@ -25,14 +23,14 @@ export function eventTimeStats(eventTimes: Float64Array): EventTimeStats {
   return { count: eventTimes.length, min, max, avg };
 }
 
-/** Returns the greatest event time of each partition; `eventTimes` follow one another as the messages do. */
+/** Returns the greatest event time of each partition that has rows; `eventTimes` follow in their order. */
 export function newestByPartition(
-  messages: readonly Messages[],
+  rows: readonly (readonly [partition: string, rows: number])[],
   eventTimes: Float64Array,
 ): (readonly [partition: string, time: number])[] {
   let at = 0;
-  return messages.filter(({ offsets }) => offsets.length > 0).map(({ partition, offsets }) =>
-    [partition, eventTimeStats(eventTimes.subarray(at, at += offsets.length)).max] as const
+  return rows.filter(([, length]) => length > 0).map(([partition, length]) =>
+    [partition, eventTimeStats(eventTimes.subarray(at, at += length)).max] as const
   );
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { block, lineEnds } from "../../from_json/lines.ts";
-import type { Messages, Offsets, Source } from "../core/types.ts";
+import { lostMessages, readLines, scanLines } from "../../from_json/lines.ts";
+import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 
 /** Lines between two remembered byte positions. */
 const STRIDE = 128;
@@ -67,11 +67,15 @@ export class TopicLog implements Source {
     });
   }
 
-  getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
+  async getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
+    return (await this.locate(start, end)).map((range) => readLines(range));
+  }
+
+  locate(start: Offsets, end: Offsets): Promise<readonly FileRange[]> {
     // The keys of an object that are whole numbers come in ascending order.
     return Promise.try(() =>
       Object.entries(end).map(([partition, stop]) => {
-        return { partition, ...this.#lines(partition).read(start[partition] ?? 0, stop) };
+        return { partition, ...this.#lines(partition).locate(start[partition] ?? 0, stop) };
       })
     );
   }
@@ -103,63 +107,32 @@ class Lines {
     if (size < this.#bytes) {
       throw this.#lost(`${size} bytes, but offsets 0 to ${this.#count} took ${this.#bytes}`);
     }
-    this.#scan(this.#bytes, size, (from, _, ends) => {
-      for (const end of ends) {
-        this.#bytes = from + end + 1;
+    scanLines({ file: this.file, from: this.#bytes, to: size }, (position, _, newlines) => {
+      for (const newline of newlines) {
+        this.#bytes = position + newline + 1;
         if (++this.#count % STRIDE === 0) this.#marks.push(this.#bytes);
       }
     });
     return this.#count;
   }
 
-  /** Reads lines `[start, stop)` in one piece, from the mark before `start` to the one after `stop`. */
-  read(start: number, stop: number): Omit<Messages, "partition"> {
+  /** Finds lines `[start, stop)`: they lie between the mark before `start` and the one after `stop`. */
+  locate(start: number, stop: number): Omit<FileRange, "partition"> {
     if (stop > this.count() || start > stop) {
       throw this.#lost(`${this.#count} messages, but offsets ${start} to ${stop} are to be read`);
     }
     const mark = Math.floor(start / STRIDE);
     const from = this.#marks[mark]!;
-    const size = (this.#marks[Math.ceil(stop / STRIDE)] ?? this.#bytes) - from;
-    if (size > 0xffff_ffff) {
-      throw new RangeError(`A batch is under 4 GiB, got ${size} bytes: set maxOffsetsPerTrigger`);
+    const to = this.#marks[Math.ceil(stop / STRIDE)] ?? this.#bytes;
+    if (to - from > 0xffff_ffff) {
+      throw new RangeError(
+        `A batch is under 4 GiB, got ${to - from} bytes: set maxOffsetsPerTrigger`,
+      );
     }
-    const bytes = new Uint8Array(size);
-    const n = stop - start;
-    const [offsets, starts, ends] = [new Float64Array(n), new Uint32Array(n), new Uint32Array(n)];
-    let next = 0;
-    let i = mark * STRIDE - start; // the line's place in the batch; before it below 0
-    this.#scan(from, from + size, (at, block, newlines) => {
-      bytes.set(block, at - from);
-      for (const newline of newlines) {
-        const end = at - from + newline;
-        if (i >= 0 && i < n) [offsets[i], starts[i], ends[i]] = [start + i, next, end];
-        next = end + 1;
-        i++;
-      }
-    });
-    if (i < n) throw this.#lost(`lost bytes while offsets ${start} to ${stop} were read`);
-    return { offsets, bytes, starts, ends };
-  }
-
-  /** Calls back with each block of bytes `[from, to)`, its position and where "\n" stands in it. */
-  #scan(
-    from: number,
-    to: number,
-    see: (at: number, bytes: Uint8Array, newlines: Uint32Array) => void,
-  ): void {
-    using file = Deno.openSync(this.file);
-    file.seekSync(from, Deno.SeekMode.Start);
-    while (from < to) {
-      const length = file.readSync(block.subarray(0, Math.min(block.length, to - from)));
-      if (length === null) return; // It shrank meanwhile; the next call says so.
-      see(from, block.subarray(0, length), lineEnds(length));
-      from += length;
-    }
+    return { file: this.file, from, to, skip: start - mark * STRIDE, start, stop };
   }
 
   #lost(what: string): RangeError {
-    return new RangeError(
-      `Messages are lost: ${this.file} has ${what}; restore it, or start with a new checkpoint`,
-    );
+    return lostMessages(this.file, what);
   }
 }
