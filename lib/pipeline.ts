@@ -104,7 +104,9 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   const { window } = grouping;
   const pool = new ParsePool();
   const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
-  const types = outputTypes((await scoredRows(plan, parseMessages([], schema))).frame, grouping);
+  const inFrame = columnsRead(plan);
+  const empty = await scoredRows(plan, inFrame, parseMessages([], schema));
+  const types = outputTypes(empty.frame, grouping);
 
   async function prepare(
     { parsed, slices }: ParseReply,
@@ -119,7 +121,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
       .filter(({ row }) => !isLate.has(row));
     const aside = [...problems, ...late];
     const rejected = problems.filter(({ kind }) => kind === "rejected").length;
-    const { frame, unscored } = await scoredRows(plan, parsed);
+    const { frame, unscored } = await scoredRows(plan, inFrame, parsed);
     return {
       stats: eventTimeStats(eventTimes),
       newest: newestByPartition(
@@ -168,11 +170,25 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   };
 }
 
+/**
+ * Returns the fields that expressions or the grouping read; the model takes its features elsewhere.
+ * Polars prints a column as `col("name")`, and what can stand for any column as a selector, `cs.…`.
+ */
+function columnsRead({ schema, columns, grouping, timeColumn }: PipelinePlan): Schema {
+  const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
+  const text = [...columns.flat(), ...slots.map(({ expr }) => expr)].join("\n");
+  const named = [...grouping.keys, timeColumn]; // a frame without columns would have no rows
+  return schema.filter(({ name }) =>
+    named.includes(name) || text.includes(`col("${name}")`) || text.includes("cs.")
+  );
+}
+
 async function scoredRows(
-  { schema, model, columns }: PipelinePlan,
+  { model, columns }: PipelinePlan,
+  inFrame: Schema,
   parsed: ParsedBatch,
 ): Promise<{ frame: DataFrame; unscored: number }> {
-  let frame = frameOf(parsed, schema);
+  let frame = frameOf(parsed, inFrame);
   const scored = await model?.score(parsed.columns, parsed.length);
   if (scored) frame = frame.withColumn(pl.Series("fraud_prob", scored.probabilities, pl.Float64));
   for (const step of columns) frame = frame.withColumns(...step);

@@ -12,7 +12,7 @@ export interface Grouping {
   readonly aggregates: Readonly<Record<string, Aggregate>>;
 }
 
-/** Returns the columns of a batch as a DataFrame with the schema's names and order. */
+/** Returns those columns of a batch that `schema` names as a DataFrame, in its order. */
 export function frameOf({ columns }: ParsedBatch, schema: Schema): DataFrame {
   return pl.DataFrame(schema.map(({ name, type }) => {
     const column = columns[name]!;
