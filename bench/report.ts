@@ -174,7 +174,7 @@ function machine(): string {
   const [first] = cpus();
   return `Machine: ${cpus().length} × ${first?.model.trim() ?? "unknown processor"}, ${
     Math.round(totalmem() / 2 ** 30)
-  } GiB, ${Deno.build.os} ${Deno.osRelease()}`;
+  } GiB, ${Deno.build.os} ${Deno.build.arch}`;
 }
 
 function grid(header: readonly string[], rows: readonly (readonly string[])[]): string {

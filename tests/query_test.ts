@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
-import type { DataFrame } from "polars";
+import pl, { type DataFrame, type Expr } from "polars";
 import {
   avg,
   count,
@@ -537,5 +537,35 @@ Deno.test("a watermark is set once, over a timestamp of the schema", () => {
       continue;
     }
     ok(false, `${text} was not raised`);
+  }
+});
+
+Deno.test("an expression has the columns that it reads, however it names them", async () => {
+  const source = new MemorySource();
+  const schema: Schema = ["a", "b", "c", "unused"].map((name) => ({ name, type: "double" }));
+  const row = { event_time: isoTime(0), a: 1, b: null, c: 4, unused: 8 };
+  source.addData([JSON.stringify(row), JSON.stringify({ ...row, a: 2 })]);
+  const expressions: Record<string, [expr: Expr, total: number]> = {
+    name: [pl.col("a"), 3],
+    filled: [pl.col("b").fillNull(pl.col("c")), 8],
+    chosen: [pl.when(pl.col("a").gt(1)).then(pl.col("c")).otherwise(pl.lit(0)), 4],
+    over: [pl.col("c").sum().over("a"), 8],
+    sorted: [pl.col("c").sortBy("a"), 8],
+    filtered: [pl.col("c").filter(pl.col("a").gt(1)).first(), 8],
+    pattern: [pl.sumHorizontal(pl.col("^[ac]$")), 11],
+    all: [pl.sumHorizontal(pl.exclude("event_time")), 27],
+  };
+  for (const [name, [expr, total]] of Object.entries(expressions)) {
+    const memory = new MemorySink();
+    const query = await readStream(source, [{ name: "event_time", type: "timestamp" }, ...schema])
+      .withColumns(expr.alias("x")).withWatermark("event_time", "0 seconds")
+      .groupByWindow("event_time", "1 minute").agg({ total: sum("x") })
+      .writeStream(memory, {
+        outputMode: "complete",
+        checkpointLocation: Deno.makeTempDirSync({ prefix: "query-" }),
+        trigger: "available-now",
+      });
+    await query.awaitTermination();
+    deepEqual(memory.rows().getColumn("total").toArray(), [total], name);
   }
 });

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ParsePool } from "../../from_json/pool.ts";
+import type { FileRange, NumberColumn, Schema } from "../../lib/core/types.ts";
+import { TopicLog } from "lib";
+
+const schema: Schema = [{ name: "V1", type: "double" }];
+/** More than a thread is worth. */
+const rows = 9_000;
+
+async function withLog(check: (log: TopicLog, file: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "pool-" });
+  try {
+    const file = join(dir, "t", "partition-0.jsonl");
+    await Deno.mkdir(join(dir, "t"));
+    const lines = Array.from({ length: rows }, (_, i) => i % 1_000 === 7 ? "bad" : `{"V1":${i}.5}`);
+    await Deno.writeTextFile(file, lines.join("\n") + "\n");
+    await Deno.writeTextFile(join(dir, "t", "partition-1.jsonl"), '{"V1":-1}\n');
+    await check(await TopicLog.open(dir, "t"), file);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("ParsePool reads files in a thread as it reads messages at hand", () =>
+  withLog(async (log) => {
+    const pool = new ParsePool();
+    try {
+      const [start, end] = [{ "0": 300, "1": 0 }, { "0": rows, "1": 1 }];
+      const there = await pool.parse(await log.locate(start, end), schema);
+      const here = await pool.parse(await log.getBatch(start, end), schema);
+      assert.deepEqual(there.parsed, here.parsed);
+      assert.equal(there.parsed.length, rows - 300 + 1);
+      assert.equal(there.parsed.problems.length, 8);
+      const { values } = there.parsed.columns["V1"] as NumberColumn;
+      assert.deepEqual([values[0], values.at(-2), values.at(-1)], [300.5, 8_999.5, -1]);
+    } finally {
+      pool.close();
+    }
+  }));
+
+Deno.test("ParsePool says which file has lost messages, also out of a thread", () =>
+  withLog(async (log, file) => {
+    const ranges = await log.locate({ "0": 0 }, { "0": rows });
+    await Deno.truncate(file, 1_000);
+    const pool = new ParsePool();
+    try {
+      const lost = /^RangeError: Messages are lost: .*partition-0\.jsonl has lost bytes while /;
+      await assert.rejects(pool.parse(ranges, schema), lost);
+      const few: FileRange = { ...ranges[0]!, stop: 200 };
+      await assert.rejects(pool.parse([few], schema), lost);
+      const whole = { ...few, stop: 10, to: 1_000 };
+      assert.equal((await pool.parse([whole], schema)).parsed.length, 10);
+    } finally {
+      pool.close();
+    }
+  }));
