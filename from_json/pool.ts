@@ -57,6 +57,9 @@ interface Thread {
 
 const threads: Thread[] = [];
 let users = 0;
+/** The last chunks of files, by ranges and schema, while several queries may read the same ones. */
+const shared = new Map<string, Promise<ParseReply>>();
+const MAX_SHARED = 4;
 
 /** Reads messages as `parseMessages` does, large chunks in threads that all queries share. */
 export class ParsePool {
@@ -69,22 +72,39 @@ export class ParsePool {
     if (rows < MIN_ROWS) return Promise.try(() => parseSlices({ slices, schema }));
     if (!this.#isUser) users++;
     this.#isUser = true;
-    const own = slices.map((slice) =>
-      "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
-    );
-    const { worker, waiting } = idlestThread();
-    const reply = Promise.withResolvers<ParseReply>();
-    waiting.push(reply);
-    const buffers = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
-    worker.postMessage({ slices: own, schema }, buffers);
-    return reply.promise;
+    const isInFiles = slices.every((slice) => "file" in slice);
+    if (users < 2 || !isInFiles) return parseInThread(slices, schema);
+    const key = JSON.stringify([slices, schema]);
+    const known = shared.get(key);
+    if (known) return known;
+    const reply = parseInThread(slices, schema);
+    shared.set(key, reply);
+    if (shared.size > MAX_SHARED) shared.delete(shared.keys().next().value!);
+    reply.catch(() => shared.delete(key)); // a file may be mended
+    return reply;
   }
 
   /** Ends the threads if no other query uses them. */
   close(): void {
-    if (!this.#isUser || --users > 0) return;
+    if (!this.#isUser) return;
+    this.#isUser = false;
+    users--;
+    if (users < 2) shared.clear();
+    if (users > 0) return;
     for (const { worker } of threads.splice(0)) worker.terminate();
   }
+}
+
+function parseInThread(slices: readonly Slice[], schema: Schema): Promise<ParseReply> {
+  const own = slices.map((slice) =>
+    "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
+  );
+  const { worker, waiting } = idlestThread();
+  const reply = Promise.withResolvers<ParseReply>();
+  waiting.push(reply);
+  const buffers = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
+  worker.postMessage({ slices: own, schema }, buffers);
+  return reply.promise;
 }
 
 /** A buffer can move only if nothing else lies in it. */

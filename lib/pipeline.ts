@@ -183,13 +183,21 @@ function columnsRead({ schema, columns, grouping, timeColumn }: PipelinePlan): S
   );
 }
 
+/** Scores by the batch and the model they are of: queries may share both. */
+const scores = new WeakMap<ParsedBatch, Map<Scorer, ReturnType<Scorer["score"]>>>();
+
+function scoresOf(model: Scorer, parsed: ParsedBatch): ReturnType<Scorer["score"]> {
+  const known = scores.getOrInsertComputed(parsed, () => new Map());
+  return known.getOrInsertComputed(model, () => model.score(parsed.columns, parsed.length));
+}
+
 async function scoredRows(
   { model, columns }: PipelinePlan,
   inFrame: Schema,
   parsed: ParsedBatch,
 ): Promise<{ frame: DataFrame; unscored: number }> {
   let frame = frameOf(parsed, inFrame);
-  const scored = await model?.score(parsed.columns, parsed.length);
+  const scored = model && await scoresOf(model, parsed);
   if (scored) frame = frame.withColumn(pl.Series("fraud_prob", scored.probabilities, pl.Float64));
   for (const step of columns) frame = frame.withColumns(...step);
   return { frame, unscored: scored?.unscored ?? 0 };

@@ -55,3 +55,31 @@ Deno.test("ParsePool says which file has lost messages, also out of a thread", (
       pool.close();
     }
   }));
+
+Deno.test("two queries that read the same chunk of a file share it, but no failure", () =>
+  withLog(async (log, file) => {
+    const [first, second] = [new ParsePool(), new ParsePool()];
+    try {
+      const ranges = await log.locate({ "0": 0 }, { "0": rows });
+      const alone = await first.parse(ranges, schema);
+      const shared = await second.parse(ranges, schema);
+      assert.notEqual(shared, alone); // one query keeps nothing for others
+      assert.equal(await first.parse(ranges, schema), shared);
+      const other = [{ name: "V1", type: "string" }] as const;
+      assert.notEqual(await first.parse(ranges, other), shared);
+      for (let start = 0; start < 4; start++) {
+        await first.parse(await log.locate({ "0": start }, { "0": start + 5_000 }), schema);
+      }
+      assert.notEqual(await second.parse(ranges, schema), shared); // only the last chunks are kept
+
+      const text = await Deno.readTextFile(file);
+      const tail = [{ ...ranges[0]!, start: 1, skip: 1 }];
+      await Deno.truncate(file, 1_000);
+      await assert.rejects(first.parse(tail, schema), RangeError);
+      await Deno.writeTextFile(file, text);
+      assert.equal((await second.parse(tail, schema)).parsed.length, rows - 1);
+    } finally {
+      first.close();
+      second.close();
+    }
+  }));
