@@ -48,7 +48,8 @@ export function parseSlices({ slices, schema }: ParseRequest): ParseReply {
 
 /** Rows from which a thread is worth the trip. */
 const MIN_ROWS = 4_000;
-const MAX_THREADS = Math.min(4, navigator.hardwareConcurrency);
+/** The main thread takes a core too, and each thread takes 70 MiB. */
+const MAX_THREADS = Math.max(1, Math.min(3, navigator.hardwareConcurrency - 1));
 
 interface Thread {
   readonly worker: Worker;
