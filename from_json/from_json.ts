@@ -9,12 +9,11 @@ import {
   textAt,
   type Token,
 } from "./tokens.ts";
-import { readPlainRows } from "./rows.ts";
+import { readPlainRows, type Values } from "./rows.ts";
 import { parseTimestamp, readUtcTimestamp } from "./timestamp.ts";
 import type {
   Field,
   FieldType,
-  Messages,
   NumberColumn,
   ParsedBatch,
   Problem,
@@ -61,7 +60,7 @@ const expectations: Readonly<Record<FieldType, string>> = {
  * strings (see `parseTimestamp`) or whole seconds; a field of strings takes other values as the text
  * they have in the message.
  */
-export function parseMessages(messages: readonly Messages[], schema: Schema): ParsedBatch {
+export function parseMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
   const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
   const { done, ...columns } = readPlainRows(messages, schema);
   const targets = schema.map((field, i): Target => ({

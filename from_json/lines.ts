@@ -1,4 +1,5 @@
 import { findLines, memory } from "./lines.wasm";
+import { loadLines, type Values } from "./rows.ts";
 import type { FileRange, Messages } from "../lib/core/types.ts";
 
 const size = 1 << 20;
@@ -27,35 +28,11 @@ export function scanLines(
   }
 }
 
-/**
- * Reads messages that are lines of a file into `bytes`, as many as the range has. Throws a `RangeError`
- * that names the file if they are not there.
- */
-export function readLines(
-  range: FileRange,
-  bytes: Uint8Array = new Uint8Array(range.to - range.from),
-): Messages {
-  const { partition, file, from, skip, start, stop } = range;
-  const n = stop - start;
-  const [offsets, starts, ends] = [new Float64Array(n), new Uint32Array(n), new Uint32Array(n)];
-  let next = 0;
-  let i = -skip;
-  scanLines(range, (position, block, newlines) => {
-    bytes.set(block, position - from);
-    for (const newline of newlines) {
-      const end = position - from + newline;
-      if (i >= 0 && i < n) [offsets[i], starts[i], ends[i]] = [start + i, next, end];
-      next = end + 1;
-      i++;
-    }
-  });
-  if (i < n) throw lostMessages(file, `lost bytes while offsets ${start} to ${stop} were read`);
+/** Reads messages that are lines of a file. Throws a `RangeError` that names it if they are not there. */
+export function readLines(range: FileRange): Messages {
+  const { partition, start, stop } = range;
+  const [values] = loadLines([range], []) as [Values];
+  const [bytes, starts, ends] = [values.bytes.slice(), values.starts.slice(), values.ends.slice()];
+  const offsets = Float64Array.from({ length: stop - start }, (_, i) => start + i);
   return { partition, offsets, bytes, starts, ends };
-}
-
-/** Says what is lost in a file of lines. */
-export function lostMessages(file: string, what: string): RangeError {
-  return new RangeError(
-    `Messages are lost: ${file} has ${what}; restore it, or start with a new checkpoint`,
-  );
 }

@@ -1,5 +1,5 @@
 import { parseMessages } from "./from_json.ts";
-import { readLines } from "./lines.ts";
+import { loadLines } from "./rows.ts";
 import type { FileRange, Messages, ParsedBatch, Schema } from "../lib/core/types.ts";
 
 /** Messages of one partition, at hand or in a file. */
@@ -32,17 +32,11 @@ export function byteLengthOf(slice: Slice): number {
   return "file" in slice ? slice.to - slice.from : slice.bytes.length;
 }
 
-/** What this thread reads files into, again and again. */
-let buffer = new Uint8Array();
-
-/** Reads slices as `parseMessages` does, in this thread. */
+/** Reads slices as `parseMessages` does, in this thread: all of one source, so all or none in files. */
 export function parseSlices({ slices, schema }: ParseRequest): ParseReply {
-  const size = slices.reduce((sum, slice) => sum + ("file" in slice ? byteLengthOf(slice) : 0), 0);
-  if (buffer.length < size) buffer = new Uint8Array(size);
-  let at = 0;
-  const messages = slices.map((slice) =>
-    "file" in slice ? readLines(slice, buffer.subarray(at, at += byteLengthOf(slice))) : slice
-  );
+  const ranges = slices.filter((slice) => "file" in slice);
+  const values = slices.filter((slice): slice is Messages => !("file" in slice));
+  const messages = ranges.length > 0 ? loadLines(ranges, schema) : values;
   return { parsed: parseMessages(messages, schema), slices };
 }
 
@@ -67,7 +61,7 @@ export class ParsePool {
   /** Counted from the first large chunk on: a query that never starts keeps no thread. */
   #isUser = false;
 
-  /** The slices given are used up: use those of the reply. Throws what `readLines` throws. */
+  /** The slices given are used up: use those of the reply. Throws what `loadLines` throws. */
   parse(slices: readonly Slice[], schema: Schema): Promise<ParseReply> {
     const rows = slices.reduce((sum, slice) => sum + lengthOf(slice), 0);
     if (rows < MIN_ROWS) return Promise.try(() => parseSlices({ slices, schema }));

@@ -1,6 +1,6 @@
 // What JavaScript does for the fast path in assembly/rows.ts: lay out its memory, and take the columns.
-import { heap, memory, parseRows, powers } from "./rows.wasm";
-import type { FieldType, Messages, Schema } from "../lib/core/types.ts";
+import { heap, memory, parseRows, powers, splitLines } from "./rows.wasm";
+import type { FieldType, FileRange, Messages, Schema } from "../lib/core/types.ts";
 
 /** Rows as far as they are plain. */
 export interface Rows {
@@ -26,20 +26,75 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const base = align(heap());
 fillPowers();
 
-/** Reads the rows that are plain; see assembly/rows.ts for what that is. */
-export function readPlainRows(messages: readonly Messages[], schema: Schema): Rows {
-  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
-  const keys = schema.map(({ name }) => encoder.encode(JSON.stringify(name)));
+/** The values of messages. */
+export type Values = Pick<Messages, "bytes" | "starts" | "ends" | "tombstones">;
+
+/**
+ * Reads lines of files to where `readPlainRows` with the same schema takes them without a copy; the next
+ * call of either ends that. Throws a `RangeError` that names the file if the lines are not there.
+ */
+export function loadLines(ranges: readonly FileRange[], schema: Schema): Values[] {
+  const length = ranges.reduce((sum, { start, stop }) => sum + stop - start, 0);
+  const size = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+  let { startsAt, endsAt, textAt } = layoutOf(schema, length);
+  reserve(textAt + size + padding);
+  new Uint8Array(memory.buffer).fill(0, textAt + size, textAt + size + padding);
+  return ranges.map(({ file, from, to, skip, start, stop }) => {
+    const n = stop - start;
+    const bytes = new Uint8Array(memory.buffer, textAt, to - from);
+    const read = readAt(file, from, bytes);
+    if (splitLines(textAt, read, skip, n, startsAt, endsAt) < n) {
+      throw lostMessages(file, `lost bytes while offsets ${start} to ${stop} were read`);
+    }
+    const starts = new Uint32Array(memory.buffer, startsAt, n);
+    const ends = new Uint32Array(memory.buffer, endsAt, n);
+    [textAt, startsAt, endsAt] = [textAt + bytes.length, startsAt + 4 * n, endsAt + 4 * n];
+    return { bytes, starts, ends };
+  });
+}
+
+/** Says what is lost in a file of lines. */
+export function lostMessages(file: string, what: string): RangeError {
+  return new RangeError(
+    `Messages are lost: ${file} has ${what}; restore it, or start with a new checkpoint`,
+  );
+}
+
+/** Fills `bytes` from `position` on and returns how many bytes there were. */
+function readAt(path: string, position: number, bytes: Uint8Array): number {
+  using file = Deno.openSync(path);
+  file.seekSync(position, Deno.SeekMode.Start);
+  let length = 0;
+  for (let read: number | null = 1; read; length += read ?? 0) {
+    read = file.readSync(bytes.subarray(length));
+  }
+  return length;
+}
+
+/** Says where in memory the parts for `length` rows are; the text lies behind all others. */
+function layoutOf(schema: Schema, length: number) {
   const width = schema.length;
+  const keys = schema.map(({ name }) => encoder.encode(JSON.stringify(name)));
   const keysAt = base + 4 * fieldWords * width;
   const valuesAt = align(keysAt + keys.reduce((sum, key) => sum + key.length, 0) + 8);
   const nullsAt = valuesAt + 8 * length * width;
   const doneAt = nullsAt + length * width;
-  const indexAt = align(doneAt + length);
-  const size = ({ bytes, starts }: Messages) => bytes.length + 8 * starts.length + padding;
-  reserve(indexAt + Math.max(0, ...messages.map(size)));
+  const startsAt = align(doneAt + length);
+  const endsAt = startsAt + 4 * length;
+  return { keys, keysAt, valuesAt, nullsAt, doneAt, startsAt, endsAt, textAt: endsAt + 4 * length };
+}
+
+/** Reads the rows that are plain; see assembly/rows.ts for what that is. */
+export function readPlainRows(messages: readonly Values[], schema: Schema): Rows {
+  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
+  const width = schema.length;
+  const layout = layoutOf(schema, length);
+  const { keys, keysAt, valuesAt, nullsAt, doneAt, startsAt } = layout;
+  const isLoaded = messages.every(({ bytes }) => bytes.buffer === memory.buffer);
+  const size = messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  if (!isLoaded) reserve(layout.textAt + size + padding);
   const all = new Uint8Array(memory.buffer);
-  all.fill(0, nullsAt, indexAt);
+  all.fill(0, nullsAt, startsAt);
   const fields = new Uint32Array(memory.buffer, base, fieldWords * width);
   let keyAt = keysAt;
   for (const [i, key] of keys.entries()) {
@@ -59,14 +114,18 @@ export function readPlainRows(messages: readonly Messages[], schema: Schema): Ro
   );
   const hasBits = width > 0 && width <= maxFields;
   let first = 0;
+  let { textAt } = layout;
   for (const { bytes, starts, ends, tombstones } of hasBits ? messages : []) {
     const n = starts.length;
-    new Uint32Array(memory.buffer, indexAt, n).set(starts);
-    new Uint32Array(memory.buffer, indexAt + 4 * n, n).set(ends);
-    const textAt = indexAt + 8 * n;
-    all.set(bytes, textAt);
-    all.fill(0, textAt + bytes.length, textAt + bytes.length + padding);
-    parseRows(textAt, indexAt, indexAt + 4 * n, n, base, width, first, doneAt);
+    const [starting, ending] = [startsAt + 4 * first, layout.endsAt + 4 * first];
+    if (!isLoaded) {
+      new Uint32Array(memory.buffer, starting, n).set(starts);
+      new Uint32Array(memory.buffer, ending, n).set(ends);
+      all.set(bytes, textAt);
+      all.fill(0, textAt + bytes.length, textAt + bytes.length + padding);
+    }
+    parseRows(textAt, starting, ending, n, base, width, first, doneAt);
+    textAt += bytes.length;
     tombstones?.forEach((isNull, i) => isNull && (all[doneAt + first + i] = 0));
     for (const [i, column] of strings.entries()) {
       if (column.length === 0) continue;
@@ -78,7 +137,7 @@ export function readPlainRows(messages: readonly Messages[], schema: Schema): Ro
     }
     first += n;
   }
-  const copy = memory.buffer.slice(valuesAt, indexAt);
+  const copy = memory.buffer.slice(valuesAt, startsAt);
   const nulls = (i: number) => new Uint8Array(copy, nullsAt - valuesAt + length * i, length);
   return {
     numbers: schema.map(({ type }, i) =>

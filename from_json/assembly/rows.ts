@@ -37,6 +37,38 @@ export function powers(): usize {
 }
 
 /**
+ * Finds the lines in `length` bytes at `text`, 16 bytes at a time: passes over `skip` of them, writes
+ * where the next `count` start and end, counted from `text`, and returns how many of these there are.
+ * Up to 15 bytes behind the text must be memory too.
+ */
+export function splitLines(
+  text: usize,
+  length: i32,
+  skip: i32,
+  count: i32,
+  starts: usize,
+  ends: usize,
+): i32 {
+  const newline = i8x16.splat(10);
+  let line = -skip;
+  let start = 0;
+  for (let at = 0; at < length && line < count; at += 16) {
+    const mask = i8x16.bitmask(i8x16.eq(v128.load(text + at), newline));
+    for (let hits = mask; hits !== 0 && line < count; hits &= hits - 1) {
+      const end = at + ctz(hits);
+      if (end >= length) break;
+      if (line >= 0) {
+        store<u32>(starts + (line << 2), start);
+        store<u32>(ends + (line << 2), end);
+      }
+      start = end + 1;
+      line++;
+    }
+  }
+  return line;
+}
+
+/**
  * Reads `length` rows into the columns of `fields`, from row `first` on, and marks in `done` which
  * rows it has read; the columns of the others hold nothing meant. Returns how many it left.
  */

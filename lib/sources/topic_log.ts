@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { lostMessages, readLines, scanLines } from "../../from_json/lines.ts";
+import { readLines, scanLines } from "../../from_json/lines.ts";
+import { lostMessages } from "../../from_json/rows.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 
 /** Lines between two remembered byte positions. */
