@@ -45,6 +45,9 @@ const MIN_ROWS = 4_000;
 /** The main thread takes a core too, and each thread takes 70 MiB. */
 const MAX_THREADS = Math.max(1, Math.min(3, navigator.hardwareConcurrency - 1));
 
+/** Chunks that a thread has before it. */
+const MAX_WAITING = 2;
+
 interface Thread {
   readonly worker: Worker;
   readonly waiting: PromiseWithResolvers<ParseReply>[];
@@ -68,11 +71,11 @@ export class ParsePool {
     if (!this.#isUser) users++;
     this.#isUser = true;
     const isInFiles = slices.every((slice) => "file" in slice);
-    if (users < 2 || !isInFiles) return parseInThread(slices, schema);
+    if (users < 2 || !isInFiles) return parseSoon({ slices, schema });
     const key = JSON.stringify([slices, schema]);
     const known = shared.get(key);
     if (known) return known;
-    const reply = parseInThread(slices, schema);
+    const reply = parseSoon({ slices, schema });
     shared.set(key, reply);
     if (shared.size > MAX_SHARED) shared.delete(shared.keys().next().value!);
     reply.catch(() => shared.delete(key)); // a file may be mended
@@ -90,7 +93,12 @@ export class ParsePool {
   }
 }
 
-function parseInThread(slices: readonly Slice[], schema: Schema): Promise<ParseReply> {
+/** Reads slices in a thread, or here if the threads have enough to do: nobody is to wait for them. */
+function parseSoon({ slices, schema }: ParseRequest): Promise<ParseReply> {
+  const isBusy = ({ waiting }: Thread) => waiting.length >= MAX_WAITING;
+  if (threads.length === MAX_THREADS && threads.every(isBusy)) {
+    return Promise.try(() => parseSlices({ slices, schema }));
+  }
   const own = slices.map((slice) =>
     "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
   );

@@ -6,8 +6,8 @@ const FIRST_CHUNK_ROWS = 5_000;
 /** What a chunk may hold, so that memory stays bounded whatever the size of a batch. */
 const MAX_CHUNK_ROWS = 10_000;
 const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
-/** Chunks read before they are asked for: enough for two threads to parse. */
-const DEPTH = 2;
+/** Chunks read before they are asked for: enough to have one for this thread when the others are busy. */
+const DEPTH = 3;
 
 /** A range of offsets, and what was read from it. */
 interface Chunk<Rows> {
