@@ -74,7 +74,7 @@ function readAt(path: string, position: number, bytes: Uint8Array): number {
 /** Says where in memory the parts for `length` rows are; the text lies behind all others. */
 function layoutOf(schema: Schema, length: number) {
   const width = schema.length;
-  const keys = schema.map(({ name }) => encoder.encode(JSON.stringify(name)));
+  const keys = schema.map(({ name }) => encoder.encode(`,${JSON.stringify(name)}:`));
   const keysAt = base + 4 * fieldWords * width;
   const valuesAt = align(keysAt + keys.reduce((sum, key) => sum + key.length, 0) + 8);
   const nullsAt = valuesAt + 8 * length * width;

@@ -3,7 +3,7 @@
 // error, an escape, a value of another type, a nested value under a name that the schema lacks, or a
 // number that it cannot round for sure. So it never decides what a row that is not plain means.
 
-/** Size of a field's description, six u32: key, length of the key, type, values, nulls, next. */
+/** Size of a field's description, six u32: `,"name":`, its length, type, values, nulls, next. */
 const FIELD: usize = 24;
 const DOUBLE: u32 = 0;
 const INTEGER: u32 = 1;
@@ -20,11 +20,14 @@ const powersOfTen = memory.data<f64>([
 ]);
 const smallPowers = memory.data<u32>([1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000]);
 
-/** Where the next byte lies; 0 once the row is not plain. */
-let pos: usize = 0;
+// Functions that read take the place of the next byte and return the one behind what they read, or 0 if
+// it is not plain: a place in a global variable would be written and read back at each step.
+
 /** The number read last, and whether it has a point or an exponent. */
 let value: f64 = 0;
 let isFloat: bool = false;
+/** The fields that the row read last has a value for, a bit each. */
+let seen: u64 = 0;
 
 /** Where the memory is free. */
 export function heap(): usize {
@@ -87,9 +90,8 @@ export function parseRows(
   let left = 0;
   for (let i = 0; i < length; i++) {
     const row = first + i;
-    pos = text + load<u32>(starts + (i << 2));
-    const seen = readRow(text, fields, last, row);
-    if (pos === 0 || pos > text + load<u32>(ends + (i << 2))) {
+    const end = readRow(text + load<u32>(starts + (i << 2)), text, fields, last, row);
+    if (end === 0 || end > text + load<u32>(ends + (i << 2))) {
       left++;
       continue;
     }
@@ -102,180 +104,165 @@ export function parseRows(
   return left;
 }
 
-/** Reads one object and returns a bit for each field that has a value. */
-function readRow(text: usize, fields: usize, last: usize, row: i32): u64 {
-  let seen: u64 = 0;
+/** Reads one object. */
+function readRow(start: usize, text: usize, fields: usize, last: usize, row: i32): usize {
+  let bits: u64 = 0;
   let field = last;
-  skipBlanks();
-  if (load<u8>(pos) !== 123 /* { */) return fail();
-  pos++;
-  skipBlanks();
+  let at = skipBlanks(start);
+  if (load<u8>(at) !== 123 /* { */) return 0;
+  at = skipBlanks(at + 1);
+  let isFirst = true;
   while (true) {
-    const known = readKey(fields, last, field);
-    skipBlanks();
-    if (pos === 0 || load<u8>(pos) !== 58 /* : */) return fail();
-    pos++;
-    skipBlanks();
-    if (known !== 0) {
+    // What came next last time, without a blank before the name and behind it.
+    let known: usize = load<u32>(field, 20);
+    const end = skipKey(at, known, 0);
+    if (end !== 0) at = end;
+    else {
+      at = skipBlanks(at);
+      const byte = load<u8>(at);
+      if (!isFirst) {
+        if (byte === 125 /* } */) {
+          seen = bits;
+          return at + 1;
+        }
+        if (byte !== 44 /* , */) return 0;
+        at = skipBlanks(at + 1);
+      }
+      isFirst = false;
+      let behind = skipKey(at, known, 1);
+      if (behind === 0) {
+        known = findField(at, fields, last);
+        behind = known === 0 ? skipString(at) : skipKey(at, known, 1);
+        if (behind === 0) return 0;
+        if (known !== 0) store<u32>(field, <u32> known, 20);
+      }
+      at = skipBlanks(behind);
+      if (load<u8>(at) !== 58 /* : */) return 0;
+      at = skipBlanks(at + 1);
+    }
+    if (known === 0) at = skipScalar(at);
+    else {
       field = known;
       const bit = (<u64> 1) << ((field - fields) / FIELD);
-      if (load<u32>(pos) === 0x6c6c756e /* null */) {
-        pos += 4;
-        seen &= ~bit;
+      if (load<u32>(at) === 0x6c6c756e /* null */) {
+        at += 4;
+        bits &= ~bit;
       } else {
-        readField(text, field, row);
-        if (pos === 0) return 0;
-        seen |= bit;
+        at = readField(at, text, field, row);
+        bits |= bit;
       }
-    } else skipScalar();
-    skipBlanks();
-    const byte = load<u8>(pos++);
-    if (byte === 125 /* } */) return seen;
-    if (byte !== 44 /* , */) return fail();
-    skipBlanks();
-  }
-}
-
-/** Marks the row as not plain. */
-// @ts-ignore: a decorator of AssemblyScript
-@inline
-function fail(): u64 {
-  pos = 0;
-  return 0;
-}
-
-// @ts-ignore: a decorator of AssemblyScript
-@inline
-function skipBlanks(): void {
-  for (let byte = load<u8>(pos); byte <= 32; byte = load<u8>(++pos)) {
-    if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) return;
-  }
-}
-
-/** Reads a name: its field, most likely the one that came next last time, or 0 if there is none. */
-// @ts-ignore: a decorator of AssemblyScript
-@inline
-function readKey(fields: usize, last: usize, before: usize): usize {
-  const guess: usize = load<u32>(before, 20);
-  return skipKey(guess) ? guess : findKey(fields, last, before);
-}
-
-function findKey(fields: usize, last: usize, before: usize): usize {
-  for (let field = fields; field <= last; field += FIELD) {
-    if (skipKey(field)) {
-      store<u32>(before, <u32> field, 20);
-      return field;
     }
+    if (at === 0) return 0;
   }
-  if (load<u8>(pos) !== 34 /* " */) fail();
-  else skipString();
-  return 0;
 }
 
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function skipKey(field: usize): bool {
-  const key: usize = load<u32>(field);
-  const length: usize = load<u32>(field, 4);
+function skipBlanks(start: usize): usize {
+  let at = start;
+  for (let byte = load<u8>(at); byte <= 32; byte = load<u8>(++at)) {
+    if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) break;
+  }
+  return at;
+}
+
+/** Returns the field whose name stands here, or 0. */
+function findField(at: usize, fields: usize, last: usize): usize {
+  for (let field = fields; field <= last; field += FIELD) {
+    if (skipKey(at, field, 1) !== 0) return field;
+  }
+  return 0;
+}
+
+/** Moves over a key, `,"name":`, without its first and its last `less` bytes. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function skipKey(at: usize, field: usize, less: usize): usize {
+  const key = <usize> load<u32>(field) + less;
+  const length = <usize> load<u32>(field, 4) - 2 * less;
   const rest = length & 7;
   let i: usize = 0;
-  for (; i + 8 <= length; i += 8) if (load<u64>(pos + i) !== load<u64>(key + i)) return false;
+  for (; i + 8 <= length; i += 8) if (load<u64>(at + i) !== load<u64>(key + i)) return 0;
   if (rest !== 0) {
-    const different = load<u64>(pos + i) ^ load<u64>(key + i);
-    if (different << (64 - (<u64> rest << 3)) !== 0) return false;
+    const different = load<u64>(at + i) ^ load<u64>(key + i);
+    if (different << (64 - (<u64> rest << 3)) !== 0) return 0;
   }
-  pos += length;
-  return true;
+  return at + length;
 }
 
 /** Moves over a string without escapes. */
-function skipString(): void {
-  for (let at = pos + 1;; at++) {
-    const byte = load<u8>(at);
-    if (byte === 34 /* " */) {
-      pos = at + 1;
-      return;
-    }
-    if (byte < 32 || byte === 92 /* \ */) {
-      fail();
-      return;
-    }
+function skipString(start: usize): usize {
+  if (load<u8>(start) !== 34 /* " */) return 0;
+  let at = start + 1;
+  for (let byte = load<u8>(at); byte !== 34 /* " */; byte = load<u8>(++at)) {
+    if (byte < 32 || byte === 92 /* \ */) return 0;
   }
+  return at + 1;
 }
 
 /** Moves over a value that no field takes. */
-function skipScalar(): void {
-  const byte = load<u8>(pos);
-  const word = load<u32>(pos);
-  if (byte === 34 /* " */) skipString();
-  else if (word === 0x6c6c756e /* null */ || word === 0x65757274 /* true */) pos += 4;
-  else if (word === 0x736c6166 /* fals */ && load<u8>(pos, 4) === 101 /* e */) pos += 5;
-  else readNumber();
+function skipScalar(at: usize): usize {
+  const word = load<u32>(at);
+  if (load<u8>(at) === 34 /* " */) return skipString(at);
+  if (word === 0x6c6c756e /* null */ || word === 0x65757274 /* true */) return at + 4;
+  if (word === 0x736c6166 /* fals */ && load<u8>(at, 4) === 101 /* e */) return at + 5;
+  return readNumber(at);
 }
 
 /** Reads a value into its column; a string as its place in the text. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function readField(text: usize, field: usize, row: i32): void {
+function readField(at: usize, text: usize, field: usize, row: i32): usize {
   const type = load<u32>(field, 8);
   const target = load<u32>(field, 12) + (row << 3);
-  if (type === DOUBLE) {
-    readNumber();
+  if (type === DOUBLE || type === INTEGER) {
+    const end = readNumber(at);
     store<f64>(target, value);
-  } else if (type === INTEGER) {
-    readNumber();
-    if (isFloat || value !== <f64> (<i32> value)) fail();
-    else store<f64>(target, value);
-  } else if (load<u8>(pos) !== 34 /* " */) fail();
-  else if (type === TIMESTAMP) readTimestamp(target);
-  else {
-    store<u32>(target, <u32> (pos + 1 - text));
-    skipString();
-    store<u32>(target, <u32> (pos - 1 - text), 4);
+    return type === INTEGER && (isFloat || value !== <f64> (<i32> value)) ? 0 : end;
   }
+  if (type === TIMESTAMP) return readTimestamp(at, target);
+  const end = skipString(at);
+  store<u32>(target, <u32> (at + 1 - text));
+  store<u32>(target, <u32> (end - 1 - text), 4);
+  return end;
 }
 
 /** Reads `"YYYY-MM-DDTHH:MM:SS[.f…]Z"` as epoch milliseconds, floored. */
-function readTimestamp(target: usize): void {
-  const at = pos + 1;
+function readTimestamp(start: usize, target: usize): usize {
+  const at = start + 1;
   const year = twoDigits(at) * 100 + twoDigits(at + 2);
   const month = twoDigits(at + 5);
   const day = twoDigits(at + 8);
   const hour = twoDigits(at + 11);
   const minute = twoDigits(at + 14);
   const second = twoDigits(at + 17);
-  // Each is large if it has no digits; the last days of a month are left to from_json.ts.
+  // Each is large if it has no digits.
   if (
-    year > 9_999 || month - 1 > 11 || day - 1 > 27 + <u32> (hasLastDays(month, day, year)) ||
-    hour > 23 || minute > 59 || second > 59 || load<u8>(at, 4) !== 45 || load<u8>(at, 7) !== 45 ||
-    load<u8>(at, 10) !== 84 || load<u8>(at, 13) !== 58 || load<u8>(at, 16) !== 58
-  ) {
-    fail();
-    return;
-  }
+    year > 9_999 || month - 1 > 11 || day - 1 > 27 + lastDays(month, day, year) ||
+    hour > 23 || minute > 59 || second > 59 || load<u8>(start) !== 34 /* " */ ||
+    load<u8>(at, 4) !== 45 /* - */ || load<u8>(at, 7) !== 45 || load<u8>(at, 10) !== 84 /* T */ ||
+    load<u8>(at, 13) !== 58 /* : */ || load<u8>(at, 16) !== 58
+  ) return 0;
   let end = at + 19;
   let millis: u32 = 0;
   if (load<u8>(end) === 46 /* . */) {
     let unit: u32 = 100;
-    const start = ++end;
-    for (let digit: u32; (digit = load<u8>(end) - 48) <= 9; end++, unit /= 10) {
+    const first = ++end;
+    for (let digit: u32; (digit = <u32> load<u8>(end) - 48) <= 9; end++, unit /= 10) {
       millis += digit * unit;
     }
-    if (end === start) end = 0;
+    if (end === first) return 0;
   }
-  if (end === 0 || load<u16>(end) !== 0x225a /* Z" */) {
-    fail();
-    return;
-  }
-  pos = end + 2;
+  if (load<u16>(end) !== 0x225a /* Z" */) return 0;
   const seconds = <i64> (hour * 3_600 + minute * 60 + second);
   store<f64>(target, <f64> ((epochDay(year, month, day) * 86_400 + seconds) * 1_000 + millis));
+  return end + 2;
 }
 
 /** How many days more than 28 the month may have, as far as `day` needs them. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function hasLastDays(month: u32, day: u32, year: u32): u32 {
+function lastDays(month: u32, day: u32, year: u32): u32 {
   if (day <= 28) return 0;
   if (month !== 2) return month === 4 || month === 6 || month === 9 || month === 11 ? 2 : 3;
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0;
@@ -299,24 +286,23 @@ function epochDay(year: i64, month: i64, day: i64): i64 {
 }
 
 /** Reads a number of JSON's grammar, rounded as `Number` does it. */
-function readNumber(): void {
-  const isNegative = load<u8>(pos) === 45; /* - */
-  const first = pos + <usize> isNegative;
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function readNumber(start: usize): usize {
+  const isNegative = load<u8>(start) === 45; /* - */
+  const first = start + <usize> isNegative;
   let at = first;
   let mantissa: u64 = 0;
   let digit: u32 = 0;
   for (; (digit = <u32> load<u8>(at) - 48) <= 9; at++) mantissa = mantissa * 10 + digit;
   const whole = at - first;
-  if (whole === 0 || whole > 1 && load<u8>(first) === 48) {
-    fail();
-    return;
-  }
+  if (whole === 0 || whole > 1 && load<u8>(first) === 48) return 0;
   let digits = whole;
   let scale: i32 = 0;
   isFloat = load<u8>(at) === 46; /* . */
   if (isFloat) {
     const point = ++at;
-    if (mantissa === 0) {
+    if (load<u8>(at) === 48 && mantissa === 0) {
       while (load<u8>(at) === 48) at++;
       digits = point - at; // leading zeros do not count
     }
@@ -335,34 +321,29 @@ function readNumber(): void {
     }
     scale = <i32> (point - at);
     digits += at - point;
-    if (scale === 0) {
-      fail();
-      return;
-    }
+    if (scale === 0) return 0;
   }
   if ((load<u8>(at) | 32) === 101 /* e */) {
     isFloat = true;
     const sign = load<u8>(++at);
     if (sign === 43 /* + */ || sign === 45 /* - */) at++;
-    const start = at;
+    const digitsAt = at;
     let exponent: i32 = 0;
     for (; (digit = <u32> load<u8>(at) - 48) <= 9; at++) exponent = exponent * 10 + digit;
-    if (at === start || at - start > 4) {
-      fail();
-      return;
-    }
+    if (at === digitsAt || at - digitsAt > 4) return 0;
     scale += sign === 45 ? -exponent : exponent;
   }
-  pos = at;
-  if (<i32> digits > 19 || scale < MIN_POWER || scale > MAX_POWER) fail();
-  else if (mantissa === 0) value = isFloat && isNegative ? -0.0 : 0; // an integer has no -0
+  if (<i32> digits > 19 || scale < MIN_POWER || scale > MAX_POWER) return 0;
+  if (mantissa === 0) value = isFloat && isNegative ? -0.0 : 0; // an integer has no -0
   else {
+    let double: f64;
     if (mantissa >> 53 === 0 && scale >= -22) {
       const power = load<f64>(powersOfTen + (<usize> abs(scale) << 3));
-      value = scale < 0 ? <f64> mantissa / power : <f64> mantissa * power;
-    } else value = scaled(mantissa, scale);
-    if (isNegative) value = -value;
+      double = scale < 0 ? <f64> mantissa / power : <f64> mantissa * power;
+    } else double = scaled(mantissa, scale);
+    value = reinterpret<f64>(reinterpret<u64>(double) | (<u64> isNegative << 63));
   }
+  return at;
 }
 
 /** Has a bit set in each byte that is no digit. */
@@ -387,6 +368,8 @@ function eightDigits(digits: u64): u64 {
  * Returns the double nearest to `mantissa` * 10^`power`, for powers in the table, by the method of
  * Eisel and Lemire (D. Lemire, "Number parsing at a gigabyte per second", 2021, section 5).
  */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
 function scaled(mantissa: u64, power: i32): f64 {
   const shift = clz(mantissa);
   const w = mantissa << shift;
