@@ -92,12 +92,12 @@ export class Checkpoint {
     if (text !== undefined) return sourceOffsets(path, openLines(path, "sources/0/0", text)[1]);
     if ((await batchIds(this.#path("offsets"))).length > 0) throw damaged(path, "it is missing");
     const offsets = await find();
-    await this.#write("sources/0/0", {}, { [this.#topic]: offsets });
+    await this.#write("sources/0/0", {}, [JSON.stringify({ [this.#topic]: offsets })]);
     return offsets;
   }
 
   writeOffsets(batchId: number, { end, ...metadata }: OffsetEntry): Promise<void> {
-    return this.#write(`offsets/${batchId}`, metadata, { [this.#topic]: end });
+    return this.#write(`offsets/${batchId}`, metadata, [JSON.stringify({ [this.#topic]: end })]);
   }
 
   writeCommit(batchId: number, entry: CommitEntry): Promise<void> {
@@ -115,7 +115,7 @@ export class Checkpoint {
   }
 
   writeState(batchId: number, { state, total }: StateEntry): Promise<void> {
-    return this.#write(`state/${batchId}`, { total }, ...[...state.values()].map(lineOf));
+    return this.#write(`state/${batchId}`, { total }, [...state.values()].map(lineOf));
   }
 
   /** Removes the files of batches before `oldest`. */
@@ -142,8 +142,8 @@ export class Checkpoint {
     return openLines(path, place, text);
   }
 
-  #write(place: string, ...lines: [object, ...object[]]): Promise<void> {
-    return writeFile(this.#path(place), sealLines(place, ...lines));
+  #write(place: string, first: object, rest?: readonly string[]): Promise<void> {
+    return writeFile(this.#path(place), sealLines(place, first, rest));
   }
 
   async #logged<Entry>(
@@ -200,9 +200,17 @@ function sourceOffsets(path: string, line: Record<string, unknown> | undefined):
   return offsets as Offsets;
 }
 
+/** Lines written before: a window without new rows stays the same object. */
+const lines = new WeakMap<Group, string>();
+
 /** JSON has no NaN and no infinities, so they are written as text. */
-function lineOf({ start, keys, rows, slots }: Group): object {
-  return { start, keys, rows, slots: slots.map((v) => Number.isFinite(v ?? 0) ? v : String(v)) };
+function lineOf(group: Group): string {
+  const plain = (v: number | null) => Number.isFinite(v ?? 0) ? v : String(v);
+  return lines.getOrInsertComputed(
+    group,
+    ({ start, keys, rows, slots }) =>
+      JSON.stringify({ start, keys, rows, slots: slots.map(plain) }),
+  );
 }
 
 function groupOf(line: Record<string, unknown>): Group {

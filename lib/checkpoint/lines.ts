@@ -2,13 +2,12 @@ const PLACEHOLDER = "00000000";
 const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
 
 /**
- * Returns the text of a log file in Spark's form, `v1` and then JSON lines, with a checksum in its
+ * Returns the text of a log file in Spark's form, `v1` and then JSON lines (`rest` is JSON), with a checksum in its
  * first object, where Spark passes over it. The checksum is over the text and the file's place
  * below the checkpoint, such as `offsets/7`: a file in the place of another is not taken for it.
  */
-export function sealLines(place: string, first: object, ...rest: readonly object[]): string {
-  const lines = [{ ...first, checksum: PLACEHOLDER }, ...rest].map((line) => JSON.stringify(line));
-  const text = ["v1", ...lines].join("\n");
+export function sealLines(place: string, first: object, rest: readonly string[] = []): string {
+  const text = ["v1", JSON.stringify({ ...first, checksum: PLACEHOLDER }), ...rest].join("\n");
   return text.replace(`"checksum":"${PLACEHOLDER}"`, `"checksum":"${checksumOf(place + text)}"`);
 }
 

@@ -56,12 +56,12 @@ export function partialGroups(
     const inWindow = frame.withColumn(pl.Series(WINDOW, starts, pl.Float64));
     const rows = (starts.some(Number.isNaN) ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
       .groupBy(WINDOW, ...keys).agg(pl.len().alias(ROWS), ...exprs);
-    for (const row of rows.toRecords()) {
+    for (const [start, ...values] of rows.rows()) { // in the order of the columns
       groups.push({
-        start: Number(row[WINDOW]),
-        keys: keys.map((key) => plainKey(row[key])),
-        rows: Number(row[ROWS]),
-        slots: exprs.map((_, i) => row[`#${i}`] === null ? null : Number(row[`#${i}`])),
+        start: Number(start),
+        keys: values.slice(0, keys.length).map(plainKey),
+        rows: Number(values[keys.length]),
+        slots: values.slice(keys.length + 1).map((v) => v === null ? null : Number(v)),
       });
     }
   }

@@ -2,7 +2,7 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { openLines, sealLines } from "../../lib/checkpoint/lines.ts";
 
 const LINES = [{ a: 1, conf: { text: 'é "checksum":"00000000"' } }, { t: { "0": 5 } }] as const;
-const TEXT = sealLines("offsets/7", ...LINES);
+const TEXT = sealLines("offsets/7", LINES[0], [JSON.stringify(LINES[1])]);
 
 Deno.test("openLines() reads what sealLines() wrote, as Spark would: v1, then JSON lines", () => {
   const [version, ...lines] = TEXT.split("\n");
