@@ -1,29 +1,23 @@
-import { findLines, memory } from "./lines.wasm";
-import { loadLines, type Values } from "./rows.ts";
+import { linesOf, loadLines, type Values } from "./rows.ts";
 import type { FileRange, Messages } from "../lib/core/types.ts";
 
-const size = 1 << 20;
-/** What the search may look at behind the block. */
-const padding = 16;
-memory.grow(Math.ceil((5 * size + padding) / 65_536)); // every byte may end a line
-const [block, found] = [new Uint8Array(memory.buffer, 0, size), size + padding];
+const BLOCK_BYTES = 1 << 20;
 
 /**
- * Reads the bytes `[from, to)` of a file and calls back with each block of them, its position, and
- * where in it "\n" stands; both are gone after the call.
+ * Looks for lines in the bytes `[from, to)` of a file and calls back with the position behind each
+ * "\n", block by block.
  */
 export function scanLines(
   { file, from, to }: Pick<FileRange, "file" | "from" | "to">,
-  see: (position: number, bytes: Uint8Array, newlines: Uint32Array) => void,
+  see: (position: number) => void,
 ): void {
   if (from >= to) return;
   using handle = Deno.openSync(file);
   handle.seekSync(from, Deno.SeekMode.Start);
   for (let position = from; position < to;) {
-    const length = handle.readSync(block.subarray(0, Math.min(size, to - position)));
-    if (length === null) return; // it shrank meanwhile
-    const newlines = new Uint32Array(memory.buffer, found, findLines(0, length, found));
-    see(position, block.subarray(0, length), newlines);
+    const { length, ends } = linesOf(handle, Math.min(BLOCK_BYTES, to - position));
+    if (length === 0) return; // it shrank meanwhile
+    for (const end of ends) see(position + end + 1);
     position += length;
   }
 }

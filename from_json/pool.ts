@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { parseMessages } from "./from_json.ts";
 import { loadLines } from "./rows.ts";
 import type { FileRange, Messages, ParsedBatch, Schema } from "../lib/core/types.ts";
@@ -47,10 +48,13 @@ const MAX_THREADS = Math.max(1, Math.min(3, navigator.hardwareConcurrency - 1));
 
 /** Chunks that a thread has before it. */
 const MAX_WAITING = 2;
+/** Chunks in flight with which no thread waits, and one is left for the main thread. */
+export const CHUNKS_AHEAD: number = MAX_THREADS * MAX_WAITING + 1;
 
 interface Thread {
   readonly worker: Worker;
   readonly waiting: PromiseWithResolvers<ParseReply>[];
+  isReady: boolean;
 }
 
 const threads: Thread[] = [];
@@ -63,9 +67,11 @@ const MAX_SHARED = 4;
 export class ParsePool {
   /** Counted from the first large chunk on: a query that never starts keeps no thread. */
   #isUser = false;
+  #isClosed = false;
 
   /** The slices given are used up: use those of the reply. Throws what `loadLines` throws. */
   parse(slices: readonly Slice[], schema: Schema): Promise<ParseReply> {
+    if (this.#isClosed) return Promise.reject(new Error("The query has ended"));
     const rows = slices.reduce((sum, slice) => sum + lengthOf(slice), 0);
     if (rows < MIN_ROWS) return Promise.try(() => parseSlices({ slices, schema }));
     if (!this.#isUser) users++;
@@ -84,6 +90,7 @@ export class ParsePool {
 
   /** Ends the threads if no other query uses them. */
   close(): void {
+    this.#isClosed = true;
     if (!this.#isUser) return;
     this.#isUser = false;
     users--;
@@ -93,21 +100,21 @@ export class ParsePool {
   }
 }
 
-/** Reads slices in a thread, or here if the threads have enough to do: nobody is to wait for them. */
-function parseSoon({ slices, schema }: ParseRequest): Promise<ParseReply> {
-  const isBusy = ({ waiting }: Thread) => waiting.length >= MAX_WAITING;
-  if (threads.length === MAX_THREADS && threads.every(isBusy)) {
-    return Promise.try(() => parseSlices({ slices, schema }));
+/** Reads slices in a thread, or here while the threads start or have enough to do: nobody waits. */
+async function parseSoon({ slices, schema }: ParseRequest): Promise<ParseReply> {
+  const thread = freeThread();
+  if (thread === undefined) {
+    await setImmediate(); // lets answers of threads in
+    return parseSlices({ slices, schema });
   }
   const own = slices.map((slice) =>
     "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
   );
-  const { worker, waiting } = idlestThread();
   const reply = Promise.withResolvers<ParseReply>();
-  waiting.push(reply);
+  thread.waiting.push(reply);
   const buffers = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
-  worker.postMessage({ slices: own, schema }, buffers);
-  return reply.promise;
+  thread.worker.postMessage({ slices: own, schema }, buffers);
+  return await reply.promise;
 }
 
 /** A buffer can move only if nothing else lies in it. */
@@ -118,12 +125,20 @@ function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     : bytes.slice();
 }
 
-function idlestThread(): Thread {
-  const idlest = threads.toSorted((a, b) => a.waiting.length - b.waiting.length)[0];
-  if (idlest && (idlest.waiting.length === 0 || threads.length === MAX_THREADS)) return idlest;
+/** Returns the ready thread with the least to do, unless it has enough; starts one if none is idle. */
+function freeThread(): Thread | undefined {
+  const ready = threads.filter(({ isReady }) => isReady)
+    .sort((a, b) => a.waiting.length - b.waiting.length);
+  const isStarting = ready.length < threads.length;
+  if (!isStarting && threads.length < MAX_THREADS && ready[0]?.waiting.length !== 0) startThread();
+  return ready.find(({ waiting }) => waiting.length < MAX_WAITING);
+}
+
+function startThread(): void {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const thread: Thread = { worker, waiting: [] };
-  worker.onmessage = ({ data }: MessageEvent<ParseReply | Failure>) => {
+  const thread: Thread = { worker, waiting: [], isReady: false };
+  worker.onmessage = ({ data }: MessageEvent<"ready" | ParseReply | Failure>) => {
+    if (data === "ready") return thread.isReady = true;
     const { resolve, reject } = thread.waiting.shift()!;
     if ("parsed" in data) return resolve(data);
     reject(data.name === "RangeError" ? new RangeError(data.message) : new Error(data.message));
@@ -136,5 +151,4 @@ function idlestThread(): Thread {
     }
   };
   threads.push(thread);
-  return thread;
 }

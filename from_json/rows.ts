@@ -37,6 +37,14 @@ export function loadLines(ranges: readonly FileRange[], schema: Schema): Values[
   const length = ranges.reduce((sum, { start, stop }) => sum + stop - start, 0);
   const size = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
   let { startsAt, endsAt, textAt } = layoutOf(schema, length);
+  if (size > 0x7fff_ffff) {
+    throw new RangeError(
+      `A chunk is under 2 GiB, got ${size} bytes of ${
+        ranges.map(({ file }) => file).join(", ")
+      }: ` +
+        `set maxOffsetsPerTrigger`,
+    );
+  }
   reserve(textAt + size + padding);
   new Uint8Array(memory.buffer).fill(0, textAt + size, textAt + size + padding);
   return ranges.map(({ file, from, to, skip, start, stop }) => {
@@ -51,6 +59,16 @@ export function loadLines(ranges: readonly FileRange[], schema: Schema): Values[
     [textAt, startsAt, endsAt] = [textAt + bytes.length, startsAt + 4 * n, endsAt + 4 * n];
     return { bytes, starts, ends };
   });
+}
+
+/** Reads on in a file, up to `size` bytes, and says where in them "\n" stands; until the next call. */
+export function linesOf(file: Deno.FsFile, size: number): { length: number; ends: Uint32Array } {
+  const [startsAt, endsAt] = [base, base + 4 * size]; // every byte may end a line
+  const textAt = endsAt + 4 * size;
+  reserve(textAt + size + padding);
+  const length = file.readSync(new Uint8Array(memory.buffer, textAt, size)) ?? 0;
+  const count = splitLines(textAt, length, 0, length, startsAt, endsAt);
+  return { length, ends: new Uint32Array(memory.buffer, endsAt, count) };
 }
 
 /** Says what is lost in a file of lines. */
@@ -90,7 +108,8 @@ export function readPlainRows(messages: readonly Values[], schema: Schema): Rows
   const width = schema.length;
   const layout = layoutOf(schema, length);
   const { keys, keysAt, valuesAt, nullsAt, doneAt, startsAt } = layout;
-  const isLoaded = messages.every(({ bytes }) => bytes.buffer === memory.buffer);
+  const isLoaded = messages.length > 0 &&
+    messages.every(({ bytes }) => bytes.buffer === memory.buffer);
   const size = messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
   if (!isLoaded) reserve(layout.textAt + size + padding);
   const all = new Uint8Array(memory.buffer);

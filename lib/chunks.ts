@@ -1,13 +1,12 @@
+import { CHUNKS_AHEAD } from "../from_json/pool.ts";
 import { limitOffsets, sameOffsets } from "./core/plan.ts";
 import type { Offsets } from "./core/types.ts";
 
 /** Rows of a chunk at the start, before the size of messages is known. */
 const FIRST_CHUNK_ROWS = 5_000;
 /** What a chunk may hold, so that memory stays bounded whatever the size of a batch. */
-const MAX_CHUNK_ROWS = 10_000;
+const MAX_CHUNK_ROWS = 8_000;
 const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
-/** Chunks read before they are asked for: enough to have one for this thread when the others are busy. */
-const DEPTH = 3;
 
 /** A range of offsets, and what was read from it. */
 interface Chunk<Rows> {
@@ -42,10 +41,10 @@ export class ChunkReader<Rows extends { readonly length: number; readonly byteLe
     }
   }
 
-  /** Begins to read the chunks after `at`, up to the depth. */
+  /** Begins to read the chunks after `at`. */
   #fill(at: Offsets, end: Offsets, likelyEnd: Offsets): void {
     let from = this.#ahead.at(-1)?.end ?? at;
-    while (this.#ahead.length < DEPTH) {
+    while (this.#ahead.length < CHUNKS_AHEAD) {
       const isWithin = Object.keys(end).every((partition) => from[partition]! <= end[partition]!);
       const until = isWithin && !sameOffsets(from, end) ? end : likelyEnd;
       if (sameOffsets(from, until)) return;

@@ -111,7 +111,8 @@ export class MicroBatches {
     watch.lap("walCommit");
 
     const marks = this.#watermarks(entry);
-    const context = { ...marks, batchId, clock: entry.batchTimestampMs };
+    const keepsAside = rejected !== undefined;
+    const context = { ...marks, batchId, clock: entry.batchTimestampMs, keepsAside };
     const chunks: PreparedChunk[] = [];
     const range = pick(start, entry.end);
     const likelyEnd = this.#limit(entry.end, latest);

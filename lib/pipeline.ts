@@ -28,6 +28,8 @@ export interface BatchContext {
   readonly clock: number;
   /** Windows that end at or before it are late; null if none are. */
   readonly lateWatermark: number | null;
+  /** Whether somebody takes the rows to keep aside. */
+  readonly keepsAside: boolean;
 }
 
 /** A chunk of a batch scored and aggregated. */
@@ -36,8 +38,8 @@ export interface PreparedChunk extends RowCounts {
   /** The greatest event time of each partition, epoch ms. */
   readonly newest: ReturnType<typeof newestByPartition>;
   readonly groups: readonly Group[];
-  /** The rows to keep aside, with their reasons. */
-  readonly aside: DataFrame;
+  /** The rows to keep aside, with their reasons, if there are any and somebody takes them. */
+  readonly aside?: DataFrame;
 }
 
 /** Messages read against the schema. */
@@ -110,7 +112,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
 
   async function prepare(
     { parsed, slices }: ParseReply,
-    { clock, batchId, lateWatermark }: BatchContext,
+    { clock, batchId, lateWatermark, keepsAside }: BatchContext,
   ): Promise<PreparedChunk> {
     const { values, nulls } = parsed.columns[timeColumn] as NumberColumn;
     const eventTimes = values.map((time, row) => nulls[row] === 1 ? NaN : time);
@@ -119,7 +121,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
     const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
       .filter(({ row }) => !isLate.has(row));
-    const aside = [...problems, ...late];
+    const aside = keepsAside ? [...problems, ...late] : [];
     const rejected = problems.filter(({ kind }) => kind === "rejected").length;
     const { frame, unscored } = await scoredRows(plan, inFrame, parsed);
     return {
@@ -132,15 +134,15 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
       rejected,
       malformed: problems.length - rejected,
       unscored,
-      aside: asideFrame(aside, {
-        messages: aside.length > 0
-          ? slices.map((slice) => "file" in slice ? readLines(slice) : slice)
-          : [],
-        eventTimes,
-        window,
-        batchId,
-        lateWatermark,
-      }),
+      ...aside.length > 0 && {
+        aside: asideFrame(aside, {
+          messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
+          eventTimes,
+          window,
+          batchId,
+          lateWatermark,
+        }),
+      },
     };
   }
 
@@ -188,7 +190,12 @@ const scores = new WeakMap<ParsedBatch, Map<Scorer, ReturnType<Scorer["score"]>>
 
 function scoresOf(model: Scorer, parsed: ParsedBatch): ReturnType<Scorer["score"]> {
   const known = scores.getOrInsertComputed(parsed, () => new Map());
-  return known.getOrInsertComputed(model, () => model.score(parsed.columns, parsed.length));
+  const computed = known.getOrInsertComputed(
+    model,
+    () => model.score(parsed.columns, parsed.length),
+  );
+  computed.catch(() => known.delete(model)); // another try is another chance
+  return computed;
 }
 
 async function scoredRows(
@@ -215,11 +222,11 @@ function rejectAhead(eventTimes: Float64Array, clock: number, maxAhead: string |
   return problems;
 }
 
-/** Returns what the chunks of a batch come to; no rows to keep aside if there was no chunk. */
+/** Returns what the chunks of a batch come to. */
 export function mergeChunks(chunks: readonly PreparedChunk[]) {
   const sum = (count: "rejected" | "malformed" | "unscored") =>
     chunks.reduce((total, chunk) => total + chunk[count], 0);
-  const asides = chunks.map(({ aside }) => aside).filter(({ height }, i) => height > 0 || i === 0);
+  const asides = chunks.flatMap(({ aside }) => aside ?? []);
   return {
     groups: chunks.flatMap(({ groups }) => groups),
     stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),

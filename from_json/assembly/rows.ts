@@ -90,8 +90,9 @@ export function parseRows(
   let left = 0;
   for (let i = 0; i < length; i++) {
     const row = first + i;
-    const end = readRow(text + load<u32>(starts + (i << 2)), text, fields, last, row);
-    if (end === 0 || end > text + load<u32>(ends + (i << 2))) {
+    const end = text + load<u32>(ends + (i << 2));
+    const behind = readRow(text + load<u32>(starts + (i << 2)), end, text, fields, last, row);
+    if (behind === 0 || behind > end) {
       left++;
       continue;
     }
@@ -104,21 +105,29 @@ export function parseRows(
   return left;
 }
 
-/** Reads one object. */
-function readRow(start: usize, text: usize, fields: usize, last: usize, row: i32): usize {
+/** Reads one object; what it returns may lie behind `end` if the object is cut off. */
+function readRow(
+  start: usize,
+  end: usize,
+  text: usize,
+  fields: usize,
+  last: usize,
+  row: i32,
+): usize {
   let bits: u64 = 0;
   let field = last;
-  let at = skipBlanks(start);
+  let at = skipBlanks(start, end);
   if (load<u8>(at) !== 123 /* { */) return 0;
-  at = skipBlanks(at + 1);
+  at = skipBlanks(at + 1, end);
+  if (load<u8>(at) === 44 /* , */) return 0;
   let isFirst = true;
   while (true) {
-    // What came next last time, without a blank before the name and behind it.
+    // What came next last time, most likely without a blank before it and within it.
     let known: usize = load<u32>(field, 20);
-    const end = skipKey(at, known, 0);
-    if (end !== 0) at = end;
+    let behind = skipKey(at, known, 0);
+    if (behind !== 0) at = skipBlanks(behind, end);
     else {
-      at = skipBlanks(at);
+      at = skipBlanks(at, end);
       const byte = load<u8>(at);
       if (!isFirst) {
         if (byte === 125 /* } */) {
@@ -126,19 +135,19 @@ function readRow(start: usize, text: usize, fields: usize, last: usize, row: i32
           return at + 1;
         }
         if (byte !== 44 /* , */) return 0;
-        at = skipBlanks(at + 1);
+        at = skipBlanks(at + 1, end);
       }
       isFirst = false;
-      let behind = skipKey(at, known, 1);
+      behind = skipKey(at, known, 1);
       if (behind === 0) {
         known = findField(at, fields, last);
         behind = known === 0 ? skipString(at) : skipKey(at, known, 1);
         if (behind === 0) return 0;
         if (known !== 0) store<u32>(field, <u32> known, 20);
       }
-      at = skipBlanks(behind);
+      at = skipBlanks(behind, end);
       if (load<u8>(at) !== 58 /* : */) return 0;
-      at = skipBlanks(at + 1);
+      at = skipBlanks(at + 1, end);
     }
     if (known === 0) at = skipScalar(at);
     else {
@@ -158,9 +167,9 @@ function readRow(start: usize, text: usize, fields: usize, last: usize, row: i32
 
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function skipBlanks(start: usize): usize {
+function skipBlanks(start: usize, end: usize): usize {
   let at = start;
-  for (let byte = load<u8>(at); byte <= 32; byte = load<u8>(++at)) {
+  for (let byte = load<u8>(at); byte <= 32 && at < end; byte = load<u8>(++at)) {
     if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) break;
   }
   return at;
@@ -227,7 +236,7 @@ function readField(at: usize, text: usize, field: usize, row: i32): usize {
   return end;
 }
 
-/** Reads `"YYYY-MM-DDTHH:MM:SS[.f…]Z"` as epoch milliseconds, floored. */
+/** Reads `"YYYY-MM-DDTHH:MM:SS[.f…]Z"`, or `+00:00` for `Z`, as epoch milliseconds, floored. */
 function readTimestamp(start: usize, target: usize): usize {
   const at = start + 1;
   const year = twoDigits(at) * 100 + twoDigits(at + 2);
@@ -253,10 +262,12 @@ function readTimestamp(start: usize, target: usize): usize {
     }
     if (end === first) return 0;
   }
-  if (load<u16>(end) !== 0x225a /* Z" */) return 0;
+  if (load<u16>(end) === 0x225a /* Z" */) end += 2;
+  else if ((load<u64>(end) << 8) === 0x2230303a30302b00 /* +00:00" */) end += 7;
+  else return 0;
   const seconds = <i64> (hour * 3_600 + minute * 60 + second);
   store<f64>(target, <f64> ((epochDay(year, month, day) * 86_400 + seconds) * 1_000 + millis));
-  return end + 2;
+  return end;
 }
 
 /** How many days more than 28 the month may have, as far as `day` needs them. */
@@ -302,7 +313,7 @@ function readNumber(start: usize): usize {
   isFloat = load<u8>(at) === 46; /* . */
   if (isFloat) {
     const point = ++at;
-    if (load<u8>(at) === 48 && mantissa === 0) {
+    if (load<u8>(at) === 48 && load<u8>(first) === 48) {
       while (load<u8>(at) === 48) at++;
       digits = point - at; // leading zeros do not count
     }
@@ -321,7 +332,7 @@ function readNumber(start: usize): usize {
     }
     scale = <i32> (point - at);
     digits += at - point;
-    if (scale === 0) return 0;
+    if (scale === 0 || scale < -64) return 0;
   }
   if ((load<u8>(at) | 32) === 101 /* e */) {
     isFloat = true;

@@ -12,8 +12,6 @@ export interface Scores {
 }
 
 const FEATURES = [...Array.from({ length: 28 }, (_, i) => `V${i + 1}`), "Amount"];
-/** They share the rows of a batch, which pays for a forest. */
-const THREADS = Math.min(4, navigator.hardwareConcurrency);
 /** Rows of the matrix that stay in the cache while they are filled column by column. */
 const BLOCK = 256;
 const INPUT = `features: float32 [n,${FEATURES.length}]`;
@@ -44,9 +42,8 @@ export class OnnxModel {
       bytes = await Deno.readFile(path);
       session = await InferenceSession.create(bytes, {
         executionProviders: ["cpu"],
-        intraOpNumThreads: THREADS,
-        // A thread that spins between batches takes a core from those that parse.
-        extra: { session: { intra_op: { allow_spinning: "0" } } },
+        // With more, a forest's last bits depend on their number and on the other rows of the batch.
+        intraOpNumThreads: 1,
         logSeverityLevel: 3, // errors only: warnings would stand in the reader's notebook
       });
     } catch (cause) {

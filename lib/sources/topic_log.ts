@@ -108,11 +108,9 @@ class Lines {
     if (size < this.#bytes) {
       throw this.#lost(`${size} bytes, but offsets 0 to ${this.#count} took ${this.#bytes}`);
     }
-    scanLines({ file: this.file, from: this.#bytes, to: size }, (position, _, newlines) => {
-      for (const newline of newlines) {
-        this.#bytes = position + newline + 1;
-        if (++this.#count % STRIDE === 0) this.#marks.push(this.#bytes);
-      }
+    scanLines({ file: this.file, from: this.#bytes, to: size }, (position) => {
+      this.#bytes = position;
+      if (++this.#count % STRIDE === 0) this.#marks.push(position);
     });
     return this.#count;
   }
@@ -125,11 +123,6 @@ class Lines {
     const mark = Math.floor(start / STRIDE);
     const from = this.#marks[mark]!;
     const to = this.#marks[Math.ceil(stop / STRIDE)] ?? this.#bytes;
-    if (to - from > 0xffff_ffff) {
-      throw new RangeError(
-        `A batch is under 4 GiB, got ${to - from} bytes: set maxOffsetsPerTrigger`,
-      );
-    }
     return { file: this.file, from, to, skip: start - mark * STRIDE, start, stop };
   }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { ParsePool } from "../../from_json/pool.ts";
-import type { FileRange, NumberColumn, Schema } from "../../lib/core/types.ts";
+import type { FileRange, NumberColumn, ParsedBatch, Schema } from "../../lib/core/types.ts";
 import { TopicLog } from "lib";
 
 const schema: Schema = [{ name: "V1", type: "double" }];
@@ -22,14 +23,33 @@ async function withLog(check: (log: TopicLog, file: string) => Promise<void>): P
   }
 }
 
+/** Waits until there is a thread: the main thread parses until then. */
+async function threadOf(pool: ParsePool, log: TopicLog): Promise<void> {
+  const ranges = await log.locate({ "0": 0 }, { "0": rows });
+  for (let tries = 0; (await pool.parse(ranges, schema)).slices === ranges; tries++) {
+    assert.ok(tries < 500, "no thread has started");
+    await delay(20);
+  }
+}
+
+/** The values of V1, null where they are not meant to be read. */
+function cells({ columns }: ParsedBatch): (number | null)[] {
+  const { values, nulls } = columns["V1"] as NumberColumn;
+  return Array.from(values, (value, row) => nulls[row] === 1 ? null : value);
+}
+
 Deno.test("ParsePool reads files in a thread as it reads messages at hand", () =>
   withLog(async (log) => {
     const pool = new ParsePool();
     try {
       const [start, end] = [{ "0": 300, "1": 0 }, { "0": rows, "1": 1 }];
-      const there = await pool.parse(await log.locate(start, end), schema);
+      await threadOf(pool, log);
+      const ranges = await log.locate(start, end);
+      const there = await pool.parse(ranges, schema);
+      assert.notEqual(there.slices, ranges); // a thread answers with a copy
       const here = await pool.parse(await log.getBatch(start, end), schema);
-      assert.deepEqual(there.parsed, here.parsed);
+      assert.deepEqual(cells(there.parsed), cells(here.parsed));
+      assert.deepEqual(there.parsed.problems, here.parsed.problems);
       assert.equal(there.parsed.length, rows - 300 + 1);
       assert.equal(there.parsed.problems.length, 8);
       const { values } = there.parsed.columns["V1"] as NumberColumn;
@@ -42,15 +62,18 @@ Deno.test("ParsePool reads files in a thread as it reads messages at hand", () =
 Deno.test("ParsePool says which file has lost messages, also out of a thread", () =>
   withLog(async (log, file) => {
     const ranges = await log.locate({ "0": 0 }, { "0": rows });
-    await Deno.truncate(file, 1_000);
     const pool = new ParsePool();
     try {
+      await threadOf(pool, log);
+      await Deno.truncate(file, 1_000);
       const lost = /^RangeError: Messages are lost: .*partition-0\.jsonl has lost bytes while /;
       await assert.rejects(pool.parse(ranges, schema), lost);
       const few: FileRange = { ...ranges[0]!, stop: 200 };
       await assert.rejects(pool.parse([few], schema), lost);
       const whole = { ...few, stop: 10, to: 1_000 };
       assert.equal((await pool.parse([whole], schema)).parsed.length, 10);
+      pool.close();
+      await assert.rejects(pool.parse([whole], schema), /The query has ended/);
     } finally {
       pool.close();
     }

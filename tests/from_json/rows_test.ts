@@ -40,6 +40,9 @@ Deno.test("readPlainRows() reads rows as programs write them, and no others", ()
     row.replace("-1.3598071336738", "null"),
     '{"V1":1.7976931348623157e1}',
     row + " behind",
+    '{"V1": 1,"Amount": 2}',
+    row.replace("999Z", "999000+00:00"),
+    " " + row,
   ];
   for (const text of plain) assert.ok(isPlain(text), text);
   const others = [
@@ -53,6 +56,13 @@ Deno.test("readPlainRows() reads rows as programs write them, and no others", ()
     '{"V1":NaN}',
     '{"V1":"1"}',
     '{"V1":18446744073709551616}',
+    '{"V1":18446744073709551616.0}',
+    '{"V1":18446744073709551616.05}',
+    `{"V1":1${"0".repeat(64)}.0}`,
+    `{"V1":0.${"0".repeat(1_000)}5e1000}`,
+    '{,"V1":1}',
+    '{,"V1":1"Amount":2}',
+    '{"V1":1,,"Amount":2}',
     '{"V1":0.' + "0".repeat(1_000) + "}",
     '{"Class":1.0}',
     '{"Class":2147483648}',
@@ -63,6 +73,7 @@ Deno.test("readPlainRows() reads rows as programs write them, and no others", ()
     '{"event_time":"2023-02-29T00:00:00Z"}',
     '{"event_time":"2024-01-01T24:00:00Z"}',
     '{"event_time":"2024-01-01T00:00:00+01:00"}',
+    '{"event_time":"2024-01-01T00:00:00+00:00}',
     '{"event_time":"2024-01-01"}',
     row.slice(0, -1),
   ];
@@ -82,12 +93,18 @@ Deno.test("readPlainRows() rounds numbers as JSON.parse does", () => {
   ).map(([mantissa, more, shift]) => `${((2n * mantissa + 1n) << BigInt(shift)) + more}`);
   const doubles = fc.double({ noNaN: true, noDefaultInfinity: true }).map(String);
   const floats = fc.float({ noNaN: true, noDefaultInfinity: true }).map(String);
+  const long = fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 140n }), fc.constantFrom(".0", ".05", ""))
+    .map(([whole, rest]) => `${whole}${rest}`);
+  const powers = fc.nat(140).map((bits) => `${2n ** BigInt(bits)}.0`);
   const points = fc.tuple(fc.integer(), fc.bigInt({ min: 0n, max: 10n ** 20n })).map(
     ([whole, fraction]) => `${whole}.${fraction}`,
   );
   let read = 0;
   const property = fc.property(
-    fc.array(fc.oneof(digits, halves, doubles, floats, points), { minLength: 100, maxLength: 100 }),
+    fc.array(fc.oneof(digits, halves, doubles, floats, points, long, powers), {
+      minLength: 100,
+      maxLength: 100,
+    }),
     (numbers) => {
       const messages = [messagesOf(numbers.map((number) => `{"V1":${number}}`))];
       const rows = readPlainRows(messages, schema);
@@ -100,7 +117,7 @@ Deno.test("readPlainRows() rounds numbers as JSON.parse does", () => {
     },
   );
   fc.assert(property, { seed, numRuns: 1_000 });
-  assert.ok(read > 50_000, `only ${read} of 100,000 numbers were plain`);
+  assert.ok(read > 40_000, `only ${read} of 100,000 numbers were plain`);
 });
 
 Deno.test("parseMessages() reads a row alike with and without the fast path", () => {
@@ -109,7 +126,7 @@ Deno.test("parseMessages() reads a row alike with and without the fast path", ()
     ..."0123456789.eE+-{}[]\"',: \\\n\tntfuZTé".split("").map((c) => encoder.encode(c)),
   ];
   const change = fc.tuple(
-    fc.nat(bytes.length - 2).map((i) => i + 2), // behind `{"`
+    fc.nat(bytes.length - 1).map((i) => i + 1), // behind `{`
     fc.nat(3),
     fc.array(fc.constantFrom(...noise), { maxLength: 3 }),
   );
@@ -123,7 +140,8 @@ Deno.test("parseMessages() reads a row alike with and without the fast path", ()
       ]);
     }
     // A nested value is no plain one.
-    const slow = new Uint8Array([...encoder.encode('{"":[],'), ...text.subarray(1)]);
+    const nested = text.indexOf(125) === 1 ? '{"":[]' : '{"":[],'; // `{}` has nothing to part from
+    const slow = new Uint8Array([...encoder.encode(nested), ...text.subarray(1)]);
     const batch = parseMessages([messagesOf([text, slow, row])], schema);
     assert.equal(readPlainRows([messagesOf([slow])], schema).done[0], 0);
     for (const [name, column] of Object.entries(batch.columns)) {

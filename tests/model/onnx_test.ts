@@ -40,6 +40,27 @@ async function withModel(name: keyof typeof FILES, body: (model: OnnxModel) => P
 
 const REFERENCE_COLUMNS = toColumns(reference.rows.map((row) => row.features));
 
+Deno.test("score() gives a row the same bits in a batch of any size", async () => {
+  const recording = pl.readParquet(fileURLToPath(RECORDING));
+  const part = (from: number, length: number) =>
+    Object.fromEntries(reference.features.map((name): [string, NumberColumn] => {
+      const values = Float64Array.from(recording.getColumn(name).slice(from, length).toArray());
+      return [name, { values, nulls: new Uint8Array(length), nullCount: 0 }];
+    }));
+  const rows = 3_000;
+  for (const name of NAMES) {
+    await withModel(name, async (model) => {
+      const { probabilities } = await model.score(part(0, rows), rows);
+      for (const size of [2, 17, 60, 1_000]) { // alone, a row may differ: its product is another kind
+        for (let from = 0; from < Math.min(rows, 20 * size); from += size) {
+          const alone = await model.score(part(from, size), size);
+          assert.deepEqual(alone.probabilities, probabilities.slice(from, from + size));
+        }
+      }
+    });
+  }
+});
+
 Deno.test("score() gives scikit-learn's own probabilities within 1e-6", async () => {
   assert.ok(reference.rows.length >= 24, "a reference of a few dozen rows");
   for (const name of NAMES) {
