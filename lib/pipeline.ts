@@ -1,6 +1,6 @@
 import pl, { type DataFrame, type Expr } from "polars";
 import type { Group, Merge } from "./core/aggregate.ts";
-import { asideFrame, lateRows, problemRows } from "./core/aside.ts";
+import { asideFrame, emptyAside, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./core/frame.ts";
 import { parseMessages } from "../from_json/from_json.ts";
@@ -222,7 +222,7 @@ function rejectAhead(eventTimes: Float64Array, clock: number, maxAhead: string |
   return problems;
 }
 
-/** Returns what the chunks of a batch come to. */
+/** Returns what the chunks of a batch come to; no table of rows to keep aside if there was no chunk. */
 export function mergeChunks(chunks: readonly PreparedChunk[]) {
   const sum = (count: "rejected" | "malformed" | "unscored") =>
     chunks.reduce((total, chunk) => total + chunk[count], 0);
@@ -235,6 +235,8 @@ export function mergeChunks(chunks: readonly PreparedChunk[]) {
     rejected: sum("rejected"),
     malformed: sum("malformed"),
     unscored: sum("unscored"),
-    aside: asides.length > 1 ? pl.concat(asides) : asides[0],
+    aside: asides.length > 1
+      ? pl.concat(asides)
+      : asides[0] ?? (chunks.length > 0 ? emptyAside() : undefined),
   };
 }

@@ -74,6 +74,13 @@ export function asideFrame(
   ]);
 }
 
+/** Returns such a table without rows. */
+export function emptyAside(): DataFrame {
+  const window = { size: 1, slide: 1, offset: 0 };
+  const eventTimes = new Float64Array();
+  return asideFrame([], { messages: [], eventTimes, window, batchId: 0, lateWatermark: null });
+}
+
 /** Finds a row's message; a value that is not UTF-8 is given in base64, a tombstone as null. */
 function originOf(messages: readonly Messages[], row: number) {
   let index = row;
