@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { parseMessages } from "./from_json.ts";
 import { loadLines } from "./rows.ts";
 import type { FileRange, Messages, ParsedBatch, Schema } from "../lib/core/types.ts";
@@ -54,7 +53,6 @@ export const CHUNKS_AHEAD: number = MAX_THREADS * MAX_WAITING + 1;
 interface Thread {
   readonly worker: Worker;
   readonly waiting: PromiseWithResolvers<ParseReply>[];
-  isReady: boolean;
 }
 
 const threads: Thread[] = [];
@@ -100,21 +98,21 @@ export class ParsePool {
   }
 }
 
-/** Reads slices in a thread, or here while the threads start or have enough to do: nobody waits. */
-async function parseSoon({ slices, schema }: ParseRequest): Promise<ParseReply> {
-  const thread = freeThread();
-  if (thread === undefined) {
-    await setImmediate(); // lets answers of threads in
-    return parseSlices({ slices, schema });
+/** Reads slices in a thread, or here if the threads have enough to do: nobody is to wait for them. */
+function parseSoon({ slices, schema }: ParseRequest): Promise<ParseReply> {
+  const isBusy = ({ waiting }: Thread) => waiting.length >= MAX_WAITING;
+  if (threads.length === MAX_THREADS && threads.every(isBusy)) {
+    return Promise.try(() => parseSlices({ slices, schema }));
   }
   const own = slices.map((slice) =>
     "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
   );
+  const { worker, waiting } = idlestThread();
   const reply = Promise.withResolvers<ParseReply>();
-  thread.waiting.push(reply);
+  waiting.push(reply);
   const buffers = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
-  thread.worker.postMessage({ slices: own, schema }, buffers);
-  return await reply.promise;
+  worker.postMessage({ slices: own, schema }, buffers);
+  return reply.promise;
 }
 
 /** A buffer can move only if nothing else lies in it. */
@@ -125,20 +123,12 @@ function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     : bytes.slice();
 }
 
-/** Returns the ready thread with the least to do, unless it has enough; starts one if none is idle. */
-function freeThread(): Thread | undefined {
-  const ready = threads.filter(({ isReady }) => isReady)
-    .sort((a, b) => a.waiting.length - b.waiting.length);
-  const isStarting = ready.length < threads.length;
-  if (!isStarting && threads.length < MAX_THREADS && ready[0]?.waiting.length !== 0) startThread();
-  return ready.find(({ waiting }) => waiting.length < MAX_WAITING);
-}
-
-function startThread(): void {
+function idlestThread(): Thread {
+  const idlest = threads.toSorted((a, b) => a.waiting.length - b.waiting.length)[0];
+  if (idlest && (idlest.waiting.length === 0 || threads.length === MAX_THREADS)) return idlest;
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const thread: Thread = { worker, waiting: [], isReady: false };
-  worker.onmessage = ({ data }: MessageEvent<"ready" | ParseReply | Failure>) => {
-    if (data === "ready") return thread.isReady = true;
+  const thread: Thread = { worker, waiting: [] };
+  worker.onmessage = ({ data }: MessageEvent<ParseReply | Failure>) => {
     const { resolve, reject } = thread.waiting.shift()!;
     if ("parsed" in data) return resolve(data);
     reject(data.name === "RangeError" ? new RangeError(data.message) : new Error(data.message));
@@ -151,4 +141,5 @@ function startThread(): void {
     }
   };
   threads.push(thread);
+  return thread;
 }

@@ -3,7 +3,7 @@ import { type Failure, type ParseReply, type ParseRequest, parseSlices } from ".
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<ParseRequest>) => void;
-  postMessage(reply: "ready" | ParseReply | Failure, transfer?: Transferable[]): void;
+  postMessage(reply: ParseReply | Failure, transfer?: Transferable[]): void;
 };
 
 scope.onmessage = ({ data }) => {
@@ -19,4 +19,3 @@ scope.onmessage = ({ data }) => {
     scope.postMessage({ name, message });
   }
 };
-scope.postMessage("ready");
