@@ -46,7 +46,7 @@ const MIN_ROWS = 4_000;
 const MAX_THREADS = Math.max(1, Math.min(3, navigator.hardwareConcurrency - 1));
 
 /** Chunks that a thread has before it. */
-const MAX_WAITING = 2;
+const MAX_WAITING = 3;
 /** Chunks in flight with which no thread waits, and one is left for the main thread. */
 export const CHUNKS_AHEAD: number = MAX_THREADS * MAX_WAITING + 1;
 
