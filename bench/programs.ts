@@ -70,7 +70,7 @@ function kpi(name: string, start: readonly string[]): Program {
         const progress = (await Deno.readTextFile(`${out}/progress.jsonl`)).trim().split("\n");
         return {
           ...cost,
-          querySeconds: (cost.endedAt - started) / 1000,
+          querySeconds: (lastCommit(`${out}/checkpoint/commits`) - started) / 1000,
           batchMs: intervals(progress.map((line) => JSON.parse(line).timestamp)),
           firstCommitMs: firstCommit(out) - cost.startedAt,
           windows: await parquetWindows(`${out}/kpi`),
@@ -214,6 +214,11 @@ async function parquetWindows(folder: string): Promise<Windows> {
 function firstCommit(out: string): number {
   const path = `${out}/checkpoint/commits/0`;
   return existsSync(path) ? mtime(path) : NaN;
+}
+
+/** Epoch ms. */
+function lastCommit(folder: string): number {
+  return Math.max(...Deno.readDirSync(folder).map(({ name }) => mtime(`${folder}/${name}`)));
 }
 
 function mtime(path: string): number {

@@ -43,7 +43,7 @@ export class TopicLog implements Source {
   /** Opens the log of `topic` in `dir`. Throws a `RangeError` if it has no partition there. */
   static async open(dir: string, topic: string): Promise<TopicLog> {
     const log = new TopicLog(dir, topic, topicFolder(dir, topic));
-    if (!existsSync(log.folder) || Object.keys(await log.latestOffsets()).length === 0) {
+    if (!existsSync(log.folder) || Object.keys(await log.earliestOffsets()).length === 0) {
       throw new RangeError(
         `Cannot open the topic "${topic}": there is no ${join(log.folder, "partition-0.jsonl")}; ` +
           `publish to it first, as \`deno task replay\` does`,
@@ -52,18 +52,17 @@ export class TopicLog implements Source {
     return log;
   }
 
-  async earliestOffsets(): Promise<Offsets> {
-    const partitions = Object.keys(await this.latestOffsets());
-    return Object.fromEntries(partitions.map((partition) => [partition, 0]));
+  earliestOffsets(): Promise<Offsets> {
+    return Promise.try(() => {
+      this.#list();
+      return Object.fromEntries(this.#partitions.keys().map((partition) => [partition, 0]));
+    });
   }
 
   /** Counts the complete lines of each partition; reads only what was added since the last call. */
   latestOffsets(): Promise<Offsets> {
     return Promise.try(() => {
-      for (const { name } of Deno.readDirSync(this.folder)) {
-        const partition = /^partition-(0|[1-9]\d*)\.jsonl$/.exec(name)?.[1];
-        if (partition !== undefined) this.#lines(partition);
-      }
+      this.#list();
       return Object.fromEntries([...this.#partitions].map(([p, lines]) => [p, lines.count()]));
     });
   }
@@ -83,6 +82,13 @@ export class TopicLog implements Source {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #list(): void {
+    for (const { name } of Deno.readDirSync(this.folder)) {
+      const partition = /^partition-(0|[1-9]\d*)\.jsonl$/.exec(name)?.[1];
+      if (partition !== undefined) this.#lines(partition);
+    }
   }
 
   #lines(partition: string): Lines {
