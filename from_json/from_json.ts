@@ -53,14 +53,10 @@ const expectations: Readonly<Record<FieldType, string>> = {
 };
 
 /**
- * Reads messages as Spark 3.5's `from_json(CAST(value AS STRING), schema)` does, in the order given.
- * A message that is no JSON object loses all its fields; a field of another type becomes null, or
- * keeps what an earlier field of the same name had. Both are problems; a field that is absent or
- * null is none. Names that the schema lacks and text behind the object are skipped. Timestamps are
- * strings (see `parseTimestamp`) or whole seconds; a field of strings takes other values as the text
- * they have in the message.
+ * Reads messages as `parseMessages` does, but where the parser leaves the columns: any other reading
+ * in this thread overwrites them. `ownColumns` keeps those that are wanted.
  */
-export function parseMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
+export function readMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
   const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
   const { done, ...columns } = readPlainRows(messages, schema);
   const targets = schema.map((field, i): Target => ({
@@ -90,6 +86,30 @@ export function parseMessages(messages: readonly Values[], schema: Schema): Pars
     columns: Object.fromEntries(targets.map((target) => [target.field.name, newColumn(target)])),
     problems,
   };
+}
+
+/** Returns a batch with the columns named, all if absent, that nothing overwrites. */
+export function ownColumns(parsed: ParsedBatch, names?: readonly string[]): ParsedBatch {
+  const wanted = Object.entries(parsed.columns).filter(([name]) => names?.includes(name) ?? true);
+  const columns = wanted.map(([name, column]) => [
+    name,
+    "nulls" in column
+      ? { ...column, values: column.values.slice(), nulls: column.nulls.slice() }
+      : column,
+  ]);
+  return { ...parsed, columns: Object.fromEntries(columns) };
+}
+
+/**
+ * Reads messages as Spark 3.5's `from_json(CAST(value AS STRING), schema)` does, in the order given.
+ * A message that is no JSON object loses all its fields; a field of another type becomes null, or
+ * keeps what an earlier field of the same name had. Both are problems; a field that is absent or
+ * null is none. Names that the schema lacks and text behind the object are skipped. Timestamps are
+ * strings (see `parseTimestamp`) or whole seconds; a field of strings takes other values as the text
+ * they have in the message.
+ */
+export function parseMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
+  return ownColumns(readMessages(messages, schema));
 }
 
 function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {

@@ -2,7 +2,7 @@
 import { heap, memory, parseRows, powers, splitLines } from "./rows.wasm";
 import type { FieldType, FileRange, Messages, Schema } from "../lib/core/types.ts";
 
-/** Rows as far as they are plain. */
+/** Rows as far as they are plain; they lie in the parser's memory until it reads again. */
 export interface Rows {
   /** Shape [n] a field: epoch ms, doubles or integers; empty for a field of strings. */
   readonly numbers: readonly Float64Array[];
@@ -156,15 +156,13 @@ export function readPlainRows(messages: readonly Values[], schema: Schema): Rows
     }
     first += n;
   }
-  const copy = memory.buffer.slice(valuesAt, startsAt);
-  const nulls = (i: number) => new Uint8Array(copy, nullsAt - valuesAt + length * i, length);
   return {
     numbers: schema.map(({ type }, i) =>
-      new Float64Array(copy, 8 * length * i, type === "string" ? 0 : length)
+      new Float64Array(memory.buffer, valuesAt + 8 * length * i, type === "string" ? 0 : length)
     ),
     strings,
-    nulls: schema.map((_, i) => nulls(i)),
-    done: nulls(width),
+    nulls: schema.map((_, i) => new Uint8Array(memory.buffer, nullsAt + length * i, length)),
+    done: new Uint8Array(memory.buffer, doneAt, length),
   };
 }
 

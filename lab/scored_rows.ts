@@ -1,8 +1,8 @@
 import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA } from "lib";
-import { byteLengthOf, ParsePool } from "../from_json/pool.ts";
 import { ChunkReader } from "../lib/chunks.ts";
 import { sameOffsets } from "../lib/core/plan.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
+import { ChunkPool } from "../threads/pool.ts";
 
 /** What the lab needs to know of each row of a topic, in the order of reading; shape [n]. */
 export interface ScoredRows {
@@ -30,16 +30,13 @@ export async function readScoredRows(
     schema?: Schema;
   },
 ): Promise<ScoredRows> {
-  const pool = new ParsePool();
+  const pool = new ChunkPool();
+  const columns = ["event_time", "Class"];
   // The engine's own chunks: a model may score a row differently in other company, by a bit.
-  const reader = new ChunkReader(async (start, end) => {
-    const slices = await (source.locate?.(start, end) ?? source.getBatch(start, end));
-    const reply = await pool.parse(slices, schema);
-    return {
-      ...reply.parsed,
-      byteLength: reply.slices.reduce((sum, slice) => sum + byteLengthOf(slice), 0),
-    };
-  });
+  const reader = new ChunkReader(
+    source,
+    (slices) => pool.read(slices, { schema, columns, model }),
+  );
   const rows: Record<Exclude<keyof ScoredRows, "batches">, number[]> = {
     batch: [],
     eventTime: [],
@@ -53,14 +50,13 @@ export async function readScoredRows(
     for (; !sameOffsets(start, latest); batches++) {
       const end = limitOffsets(start, latest, maxOffsetsPerTrigger);
       const likelyEnd = limitOffsets(end, latest, maxOffsetsPerTrigger);
-      for await (const { columns, length } of reader.chunks(start, end, likelyEnd)) {
-        const { probabilities } = await model.score(columns, length);
-        const [time, label] = ["event_time", "Class"].map((name) => columns[name] as NumberColumn);
-        for (let row = 0; row < length; row++) {
+      for await (const { parsed, scores } of reader.chunks(start, end, likelyEnd)) {
+        const [time, label] = columns.map((name) => parsed.columns[name] as NumberColumn);
+        for (let row = 0; row < parsed.length; row++) {
           const [ms, value] = [time!.values[row]!, label!.values[row]!];
           rows.batch.push(batches);
           rows.eventTime.push(time!.nulls[row] === 1 ? NaN : ms);
-          rows.probability.push(probabilities[row]!);
+          rows.probability.push(scores!.probabilities[row]!);
           rows.label.push(label!.nulls[row] === 0 && (value === 0 || value === 1) ? value : -1);
         }
       }

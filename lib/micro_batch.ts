@@ -13,7 +13,7 @@ import {
 } from "./core/progress.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
 import { advanceWatermark, type PartitionTimes, slowestPartition } from "./core/watermark.ts";
-import { mergeChunks, type ParsedChunk, type Pipeline, type PreparedChunk } from "./pipeline.ts";
+import { mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 import type { KpiSpec } from "./spec.ts";
 
 /** All that a query consists of. */
@@ -58,18 +58,14 @@ export class MicroBatches {
   /** The watermark that the last batch of this process evicted with. */
   #evictedWith: number | undefined;
   #lastTrigger: number | undefined;
-  readonly #reader: ChunkReader<ParsedChunk>;
+  readonly #reader: ChunkReader;
 
   private constructor(parts: QueryParts, cursor: Cursor & { start: Offsets }, entry: StateEntry) {
     this.#parts = parts;
     this.#cursor = cursor;
     this.#entry = entry;
     const { source, pipeline } = parts;
-    this.#reader = new ChunkReader(async (start, end) =>
-      await pipeline.parse(
-        await (source.locate?.(start, end) ?? source.getBatch(start, end)),
-      )
-    );
+    this.#reader = new ChunkReader(source, (slices) => pipeline.read(slices));
   }
 
   /** Picks up where the checkpoint's logs say. */
@@ -118,7 +114,7 @@ export class MicroBatches {
     const likelyEnd = this.#limit(entry.end, latest);
     for await (const chunk of this.#reader.chunks(range, entry.end, likelyEnd)) { // 2. read
       watch.lap("getBatch");
-      chunks.push(await pipeline.prepare(chunk, context)); // 3. compute
+      chunks.push(pipeline.prepare(chunk, context)); // 3. compute
       watch.lap("addBatch");
     }
     const batch = mergeChunks(chunks);

@@ -14,7 +14,6 @@ export type {
 } from "./stream.ts";
 export { StreamingQuery, StreamingQueryException } from "./query.ts";
 export type { QuerySettings, StreamingQueryStatus, Trigger } from "./query.ts";
-export type { Scorer } from "./pipeline.ts";
 export {
   FEATURES,
   isAlert,
@@ -39,6 +38,8 @@ export type {
   Offsets,
   OutputMode,
   Schema,
+  Scorer,
+  Scores,
   Sink,
   Source,
 } from "./core/types.ts";

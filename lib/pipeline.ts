@@ -3,9 +3,8 @@ import type { Group, Merge } from "./core/aggregate.ts";
 import { asideFrame, emptyAside, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./core/frame.ts";
-import { parseMessages } from "../from_json/from_json.ts";
 import type { RowCounts } from "./core/progress.ts";
-import type { NumberColumn, OutputMode, ParsedBatch, Schema } from "./core/types.ts";
+import type { NumberColumn, OutputMode, Schema, Scorer } from "./core/types.ts";
 import {
   type EventTimeStats,
   eventTimeStats,
@@ -13,13 +12,8 @@ import {
   newestByPartition,
 } from "./core/watermark.ts";
 import { readLines } from "../from_json/lines.ts";
-import {
-  byteLengthOf,
-  lengthOf,
-  ParsePool,
-  type ParseReply,
-  type Slice,
-} from "../from_json/pool.ts";
+import { type Chunk, lengthOf, readChunk, type Slice } from "../threads/chunk.ts";
+import { ChunkPool } from "../threads/pool.ts";
 
 /** What a chunk of a batch is computed with. */
 export interface BatchContext {
@@ -42,13 +36,6 @@ export interface PreparedChunk extends RowCounts {
   readonly aside?: DataFrame;
 }
 
-/** Messages read against the schema. */
-export interface ParsedChunk extends ParseReply {
-  /** Rows. */
-  readonly length: number;
-  readonly byteLength: number;
-}
-
 /** What the builder makes of a query: the part between reading and writing. */
 export interface Pipeline {
   readonly mode: OutputMode;
@@ -61,22 +48,10 @@ export interface Pipeline {
   readonly idleAfter: number | null;
   /** Settings to record with each batch. */
   readonly conf: Readonly<Record<string, string>>;
-  parse(slices: readonly Slice[]): Promise<ParsedChunk>;
-  prepare(chunk: ParsedChunk, context: BatchContext): Promise<PreparedChunk>;
+  read(slices: readonly Slice[]): Promise<Chunk>;
+  prepare(chunk: Chunk, context: BatchContext): PreparedChunk;
   rows(groups: readonly Group[]): DataFrame;
   close(): void;
-}
-
-/** Gives each row of a batch a probability. */
-export interface Scorer {
-  /** The file it was loaded from. */
-  readonly path?: string;
-  /** Identifies the model in the checkpoint. */
-  readonly sha256: string;
-  score(
-    columns: ParsedBatch["columns"],
-    length: number,
-  ): Promise<{ readonly probabilities: Float64Array; readonly unscored: number }>;
 }
 
 /** The part of a query between reading and writing, as the builder's verbs describe it. */
@@ -100,20 +75,22 @@ export interface EventTimeRule {
   readonly idleAfter?: string | undefined;
 }
 
-/** Makes the pipeline of a query: parse, score, add columns, aggregate by window; then the result. */
+/** Makes the pipeline of a query: read, score, add columns, aggregate by window; then the result. */
 export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promise<Pipeline> {
   const { schema, model, grouping, eventTime, timeColumn } = plan;
   const { window } = grouping;
-  const pool = new ParsePool();
+  const pool = new ChunkPool();
   const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
   const inFrame = columnsRead(plan);
-  const empty = await scoredRows(plan, inFrame, parseMessages([], schema));
-  const types = outputTypes(empty.frame, grouping);
+  const columns = inFrame.map(({ name }) => name);
+  const chunkPlan = { schema, columns, ...model && { model } };
+  const types = outputTypes(frameWith(plan, inFrame, await readChunk([], chunkPlan)), grouping);
 
-  async function prepare(
-    { parsed, slices }: ParseReply,
+  function prepare(
+    chunk: Chunk,
     { clock, batchId, lateWatermark, keepsAside }: BatchContext,
-  ): Promise<PreparedChunk> {
+  ): PreparedChunk {
+    const { parsed, scores, slices } = chunk;
     const { values, nulls } = parsed.columns[timeColumn] as NumberColumn;
     const eventTimes = values.map((time, row) => nulls[row] === 1 ? NaN : time);
     const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
@@ -123,17 +100,16 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
       .filter(({ row }) => !isLate.has(row));
     const aside = keepsAside ? [...problems, ...late] : [];
     const rejected = problems.filter(({ kind }) => kind === "rejected").length;
-    const { frame, unscored } = await scoredRows(plan, inFrame, parsed);
     return {
       stats: eventTimeStats(eventTimes),
       newest: newestByPartition(
         slices.map((slice) => [slice.partition, lengthOf(slice)]),
         eventTimes,
       ),
-      groups: partialGroups(frame, eventTimes, grouping),
+      groups: partialGroups(frameWith(plan, inFrame, chunk), eventTimes, grouping),
       rejected,
       malformed: problems.length - rejected,
-      unscored,
+      unscored: scores?.unscored ?? 0,
       ...aside.length > 0 && {
         aside: asideFrame(aside, {
           messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
@@ -159,12 +135,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
       ...model && { "model.sha256": model.sha256 },
       ...plan.columns.length > 0 && { columns: plan.columns.flat().join(", ") }, // the threshold
     },
-    async parse(slices) {
-      const reply = await pool.parse(slices, schema);
-      const { length } = reply.parsed;
-      const byteLength = reply.slices.reduce((sum, slice) => sum + byteLengthOf(slice), 0);
-      return { ...reply, length, byteLength };
-    },
+    read: (slices) => pool.read(slices, chunkPlan),
     prepare,
     close: () => pool.close(),
     rows: (groups) =>
@@ -185,29 +156,16 @@ function columnsRead({ schema, columns, grouping, timeColumn }: PipelinePlan): S
   );
 }
 
-/** Scores by the batch and the model they are of: queries may share both. */
-const scores = new WeakMap<ParsedBatch, Map<Scorer, ReturnType<Scorer["score"]>>>();
-
-function scoresOf(model: Scorer, parsed: ParsedBatch): ReturnType<Scorer["score"]> {
-  const known = scores.getOrInsertComputed(parsed, () => new Map());
-  const computed = known.getOrInsertComputed(
-    model,
-    () => model.score(parsed.columns, parsed.length),
-  );
-  computed.catch(() => known.delete(model)); // another try is another chance
-  return computed;
-}
-
-async function scoredRows(
-  { model, columns }: PipelinePlan,
+/** Returns a chunk as a frame with the columns that the query adds. */
+function frameWith(
+  { columns }: PipelinePlan,
   inFrame: Schema,
-  parsed: ParsedBatch,
-): Promise<{ frame: DataFrame; unscored: number }> {
+  { parsed, scores }: Chunk,
+): DataFrame {
   let frame = frameOf(parsed, inFrame);
-  const scored = model && await scoresOf(model, parsed);
-  if (scored) frame = frame.withColumn(pl.Series("fraud_prob", scored.probabilities, pl.Float64));
+  if (scores) frame = frame.withColumn(pl.Series("fraud_prob", scores.probabilities, pl.Float64));
   for (const step of columns) frame = frame.withColumns(...step);
-  return { frame, unscored: scored?.unscored ?? 0 };
+  return frame;
 }
 
 /** Takes the event time (epoch ms) from rows too far ahead of the clock, and says why. */

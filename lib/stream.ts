@@ -2,10 +2,10 @@ import type { DataFrame, Expr } from "polars";
 import { Checkpoint, type QueryIdentity } from "./checkpoint/checkpoint.ts";
 import { parseDuration } from "./core/duration.ts";
 import type { Aggregate } from "./core/functions.ts";
-import type { Offsets, OutputMode, Schema, Sink, Source } from "./core/types.ts";
+import type { Offsets, OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
 import { kpiAggregates, thresholdOf } from "./kpi.ts";
-import { type EventTimeRule, makePipeline, type PipelinePlan, type Scorer } from "./pipeline.ts";
+import { type EventTimeRule, makePipeline, type PipelinePlan } from "./pipeline.ts";
 import { type QuerySettings, StreamingQuery } from "./query.ts";
 import type { KpiSpec } from "./spec.ts";
 

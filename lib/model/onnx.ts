@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { NumberColumn, ParsedBatch } from "../core/types.ts";
+import type { NumberColumn, ParsedBatch, Scorer, Scores } from "../core/types.ts";
 
-/** Fraud probabilities of a batch, row by row. */
-export interface Scores {
-  /** Shape [n], in [0, 1]; 0.0 where the row is unscored. */
-  readonly probabilities: Float64Array;
-  readonly unscored: number;
+/** Which rows a model could not score. */
+export interface OnnxScores extends Scores {
   /** Shape [n], 1 where the row could not be scored; `unscored` counts them. */
   readonly unscoredRows: Uint8Array;
 }
@@ -18,10 +15,11 @@ const INPUT = `features: float32 [n,${FEATURES.length}]`;
 const OUTPUT = "probabilities: float32 [n,2]";
 
 /** Scores rows, on the CPU, with an ONNX classifier; column 1 of its output is the fraud probability. */
-export class OnnxModel {
+export class OnnxModel implements Scorer {
   readonly path: string;
   /** Digest of the file in hex, which tells one model from another over a restart. */
   readonly sha256: string;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
   /**
    * The columns that are read, in the order the model must expect. ONNX Runtime does not show the
    * list in a model's own metadata to JavaScript, so only its width is checked.
@@ -29,18 +27,26 @@ export class OnnxModel {
   readonly features: readonly string[] = FEATURES;
   readonly #session: InferenceSession;
 
-  private constructor(path: string, sha256: string, session: InferenceSession) {
+  private constructor(
+    path: string,
+    bytes: Uint8Array<SharedArrayBuffer>,
+    session: InferenceSession,
+  ) {
     this.path = path;
-    this.sha256 = sha256;
+    this.sha256 = createHash("sha256").update(bytes).digest("hex");
+    this.bytes = bytes;
     this.#session = session;
   }
 
-  /** Loads a model; throws an error that names the file if it is missing, not ONNX or of another shape. */
-  static async load(path: string): Promise<OnnxModel> {
-    let bytes: Uint8Array, session: InferenceSession;
+  /**
+   * Loads a model; `file` is what is in the file, if that has been read before. Throws an error that
+   * names the file if it is missing, not ONNX or of another shape.
+   */
+  static async load(path: string, file?: Uint8Array): Promise<OnnxModel> {
+    let bytes: Uint8Array<SharedArrayBuffer>, session: InferenceSession;
     try {
-      bytes = await Deno.readFile(path);
-      session = await InferenceSession.create(bytes, {
+      bytes = shareable(file ?? await Deno.readFile(path));
+      session = await InferenceSession.create(bytes.slice(), {
         executionProviders: ["cpu"],
         // With more, a forest's last bits depend on their number and on the other rows of the batch.
         intraOpNumThreads: 1,
@@ -60,7 +66,7 @@ export class OnnxModel {
           }; models/README.md says how to export one`,
       );
     }
-    return new OnnxModel(path, createHash("sha256").update(bytes).digest("hex"), session);
+    return new OnnxModel(path, bytes, session);
   }
 
   /**
@@ -68,7 +74,7 @@ export class OnnxModel {
    * NaN, is unscored (a random forest would give a NaN a probability all the same). Infinite features
    * go to the model as they are, as in Spark; a double beyond float32 becomes infinite.
    */
-  async score(columns: ParsedBatch["columns"], length: number): Promise<Scores> {
+  async score(columns: ParsedBatch["columns"], length: number): Promise<OnnxScores> {
     const width = this.features.length;
     const matrix = new Float32Array(length * width);
     const unscoredRows = new Uint8Array(length);
@@ -108,6 +114,13 @@ function numbersOf(columns: ParsedBatch["columns"], name: string): NumberColumn 
   const column = columns[name];
   if (column && "nulls" in column) return column;
   throw new TypeError(`Cannot score: the schema must have "${name}" as a double or integer`);
+}
+
+/** Returns bytes that can be in several threads. */
+function shareable(bytes: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return shared;
 }
 
 function describe(values: readonly InferenceSession.ValueMetadata[]): string[] {
