@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+
 const PLACEHOLDER = "00000000";
 const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
 
@@ -40,9 +42,7 @@ export function damaged(path: string, why: string): SyntaxError {
   );
 }
 
-/** FNV-1a over the UTF-16 units: it shows damage, it does not resist an attacker. */
+/** CRC-32 over the UTF-8 bytes: it shows damage, it does not resist an attacker. */
 function checksumOf(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
+  return crc32(text).toString(16).padStart(8, "0");
 }
