@@ -54,22 +54,23 @@ export class MessagesBuilder {
   #size = 0;
 
   /**
-   * Adds the committed messages with offsets in `[from, end)` and returns the offset to go on from,
-   * which is past batches that hold none: aborted ones and control records. Returns `from` if not
-   * one batch was whole. Throws SyntaxError if the bytes are not record batches.
+   * Adds the committed messages with offsets in `[from, end)`. `next` is the offset to go on from,
+   * which is past batches that hold none: aborted ones and control records; it is `from` if not one
+   * batch was whole. `rest` is what was fetched from `end` on. Throws SyntaxError if the bytes are
+   * not record batches.
    */
-  add(fetched: FetchedPartition, range: { readonly from: number; readonly end: number }): number {
-    const { records, aborted } = fetched;
+  add(
+    { records, aborted }: FetchedPartition,
+    range: { readonly from: number; readonly end: number },
+  ): { readonly next: number; readonly rest: FetchedPartition } {
     const view = viewOf(records);
-    const abortedProducers = new Set<number>();
+    /** Transactions that have begun and not ended, by producer. */
+    const open = new Map<number, FetchedPartition["aborted"][number]>();
     let abortedSeen = 0;
     let next = range.from;
-    for (
-      let at = 0, size = 0;
-      at + BATCH_HEADER <= records.length && next < range.end;
-      at += size
-    ) {
-      size = 12 + view.getInt32(at + 8);
+    let at = 0;
+    while (at + BATCH_HEADER <= records.length && next < range.end) {
+      const size = 12 + view.getInt32(at + 8);
       if (at + size > records.length) break;
       const baseOffset = int64(view, at);
       if (size < BATCH_HEADER || view.getInt8(at + 16) !== 2) {
@@ -83,17 +84,23 @@ export class MessagesBuilder {
       const lastOffset = baseOffset + view.getInt32(at + 23);
       const producerId = int64(view, at + 43);
       for (; (aborted[abortedSeen]?.firstOffset ?? Infinity) <= lastOffset; abortedSeen++) {
-        abortedProducers.add(aborted[abortedSeen]!.producerId);
+        open.set(aborted[abortedSeen]!.producerId, aborted[abortedSeen]!);
       }
       if (attributes & CONTROL) {
-        abortedProducers.delete(producerId); // the end marker of the producer's transaction
-      } else if (!(attributes & TRANSACTIONAL && abortedProducers.has(producerId))) {
+        open.delete(producerId); // the end marker of the producer's transaction
+      } else if (!(attributes & TRANSACTIONAL && open.has(producerId))) {
         const body = decompress(attributes & CODEC, records.subarray(at + BATCH_HEADER, at + size));
         this.#addRecords(body, { baseOffset, count: view.getInt32(at + 57), ...range });
       }
       next = Math.max(next, lastOffset + 1);
+      if (lastOffset < range.end) at += size;
     }
-    return next;
+    const rest = {
+      errorCode: 0,
+      aborted: [...open.values(), ...aborted.slice(abortedSeen)],
+      records: records.subarray(at),
+    };
+    return { next, rest };
   }
 
   /** Returns what was added as one buffer. */

@@ -18,9 +18,9 @@ export interface KafkaOptions extends KafkaSecurity {
 }
 
 const OPEN_TIMEOUT_MS = 8_000;
+/** What a fetch may bring, and what those of all partitions may bring at once; a record batch always may. */
 const FETCH_BYTES = 4 * 2 ** 20;
-/** Bounds the memory of concurrent reads: at most this many responses are held at a time. */
-const FETCHES_IN_FLIGHT = 4;
+const ALL_FETCH_BYTES = 12 * 2 ** 20;
 /** Empty answers in a row, each after a wait of half a second, before the rest of a range counts as gone. */
 const EMPTY_FETCHES = 10;
 const OFFSET_OUT_OF_RANGE = 1;
@@ -40,9 +40,10 @@ export class KafkaSource implements Source {
   readonly #bootstrap: string;
   readonly #options: KafkaOptions;
   readonly #closing = new AbortController();
-  #inFlight = 0;
-  #waiting: (() => void)[] = [];
-  #bytesPerOffset = 0;
+  /** The last read of each partition: the next one waits for it. */
+  readonly #reads = new Map<string, Promise<unknown>>();
+  /** What was fetched of each partition behind the last range read, which ended at `offset`. */
+  readonly #rests = new Map<string, { offset: number; fetched: FetchedPartition }>();
 
   /** Connects and looks the topic up; throws within 10 s if there is no such broker or topic. */
   static async open(
@@ -92,9 +93,14 @@ export class KafkaSource implements Source {
 
   async getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
     const partitions = Object.keys(end).sort((a, b) => Number(a) - Number(b));
-    return await Promise.all(
-      partitions.map((partition) => this.#read(partition, start[partition] ?? 0, end[partition]!)),
-    );
+    return await Promise.all(partitions.map((partition) => {
+      // In turn, so that a range goes on with what was fetched for the one before.
+      const read = Promise.resolve(this.#reads.get(partition)).then(() =>
+        this.#read(partition, start[partition] ?? 0, end[partition]!)
+      );
+      this.#reads.set(partition, read.catch(() => {}));
+      return read;
+    }));
   }
 
   async close(): Promise<void> {
@@ -125,17 +131,18 @@ export class KafkaSource implements Source {
     let next = start;
     if (start > end) next = await this.#lose(partition, start, end);
     for (let empty = 0; next < end;) {
-      const fetched = await this.#limited(() =>
-        this.#retrying(() => this.#fetch(partition, next, end))
-      );
-      const after = builder.add(fetched, { from: next, end });
-      empty = after === next ? empty + 1 : 0;
+      const kept = this.#rests.get(partition);
+      this.#rests.delete(partition);
+      const known = kept?.offset === next ? kept.fetched : undefined;
+      const fetched = known ?? await this.#retrying(() => this.#fetch(partition, next));
+      const { next: after, rest } = builder.add(fetched, { from: next, end });
+      if (after >= end && rest.records.length > 0) {
+        this.#rests.set(partition, { offset: end, fetched: rest });
+      }
+      empty = after === next && !known ? empty + 1 : 0;
       if (fetched.errorCode === OFFSET_OUT_OF_RANGE || empty === EMPTY_FETCHES) {
         next = await this.#lose(partition, next, end);
-      } else {
-        if (after > next) this.#bytesPerOffset = fetched.records.length / (after - next);
-        next = after;
-      }
+      } else next = after;
     }
     return builder.build(partition);
   }
@@ -164,18 +171,17 @@ export class KafkaSource implements Source {
     return resume;
   }
 
-  async #fetch(partition: string, offset: number, end: number): Promise<FetchedPartition> {
+  async #fetch(partition: string, offset: number): Promise<FetchedPartition> {
     const id = Number(partition);
-    const metadata = this.#cluster.findTopicPartitionMetadata(this.topic)
-      .find(({ partitionId }) => partitionId === id);
+    const partitions = this.#cluster.findTopicPartitionMetadata(this.topic);
+    const metadata = partitions.find(({ partitionId }) => partitionId === id);
     // The same answer as for an offset that is gone: the caller says what that means.
     if (!metadata) {
       return { errorCode: OFFSET_OUT_OF_RANGE, aborted: [], records: new Uint8Array() };
     }
     const broker = await this.#cluster.findBroker({ nodeId: String(metadata.leader) });
     const connection = await broker.connectionPool.getConnection(1); // kafkajs' one for Fetch
-    const expected = this.#bytesPerOffset * 1.1 * (end - offset);
-    const maxBytes = Math.ceil(Math.min(FETCH_BYTES, Math.max(65_536, expected || FETCH_BYTES)));
+    const maxBytes = Math.min(FETCH_BYTES, Math.ceil(ALL_FETCH_BYTES / partitions.length));
     const fetched = await connection.send(
       fetchRequest({ topic: this.topic, partition: id, offset, maxBytes }),
     );
@@ -186,19 +192,6 @@ export class KafkaSource implements Source {
       );
     }
     return fetched;
-  }
-
-  async #limited<T>(task: () => Promise<T>): Promise<T> {
-    while (this.#inFlight >= FETCHES_IN_FLIGHT) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#inFlight++;
-    try {
-      return await task();
-    } finally {
-      this.#inFlight--;
-      this.#waiting.shift()?.();
-    }
   }
 
   async #retrying<T>(

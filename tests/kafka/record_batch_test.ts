@@ -36,13 +36,13 @@ function read(
   aborted: { producerId: number; firstOffset: number }[] = [],
 ) {
   const builder = new MessagesBuilder();
-  const next = builder.add({ errorCode: 0, aborted, records }, range);
+  const { next, rest } = builder.add({ errorCode: 0, aborted, records }, range);
   const messages = builder.build("0");
   const values = Array.from(
     messages.offsets,
     (_, i) => Buffer.from(messages.bytes.subarray(messages.starts[i], messages.ends[i])).toString(),
   );
-  return { next, values, messages };
+  return { next, rest, values, messages };
 }
 
 Deno.test("MessagesBuilder takes the offsets of the half-open range and no other", () => {
@@ -82,6 +82,26 @@ Deno.test("MessagesBuilder goes on past a range that ends in an aborted message"
   const { next, values } = read(records, { from: 0, end: 1 }, aborted);
   assert.deepEqual(values, []);
   assert.equal(next, 2);
+});
+
+Deno.test("MessagesBuilder reads on in the rest as in the whole, wherever a range ends", () => {
+  const mixed = (offset: number, producerId: number, attributes = TRANSACTIONAL) =>
+    batch(offset, [`${offset}`, `${offset + 1}`], { producerId, attributes });
+  const marker = (offset: number) =>
+    batch(offset, ["\0\0\0\0"], { producerId: 7, attributes: MARKER });
+  // Of producer 7 the offsets 0 and 1, and 9 and 10, are aborted; 6 and 7 are not.
+  const parts = [mixed(0, 7), mixed(2, 8), mixed(4, 7, 0), marker(6), mixed(7, 7), mixed(9, 7)];
+  const records = Buffer.concat([...parts, mixed(11, 8), marker(13), mixed(14, 7).subarray(0, 70)]);
+  const aborted = [{ producerId: 7, firstOffset: 0 }, { producerId: 7, firstOffset: 9 }];
+  const whole = read(records, { from: 0, end: 14 }, aborted);
+  assert.deepEqual(whole.values, ["2", "3", "4", "5", "7", "8", "11", "12"]);
+  for (let middle = 0; middle <= 14; middle++) {
+    const head = read(records, { from: 0, end: middle }, aborted);
+    const tail = read(head.rest.records, { from: middle, end: 14 }, [...head.rest.aborted]);
+    assert.deepEqual([...head.values, ...tail.values], whole.values, `${middle}`);
+    assert.equal(tail.next, 14);
+    assert.equal(tail.rest.records.length, 70); // what was cut off
+  }
 });
 
 Deno.test("MessagesBuilder does not read a batch that is cut off, and says it got nowhere", () => {
