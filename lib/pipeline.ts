@@ -82,7 +82,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   const pool = new ChunkPool();
   const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
   const inFrame = columnsRead(plan);
-  const columns = inFrame.map(({ name }) => name);
+  const columns = [timeColumn, ...inFrame.map(({ name }) => name)];
   const chunkPlan = { schema, columns, ...model && { model } };
   const types = outputTypes(frameWith(plan, inFrame, await readChunk([], chunkPlan)), grouping);
 
@@ -147,13 +147,14 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
  * Returns the fields that expressions or the grouping read; the model takes its features elsewhere.
  * Polars prints a column as `col("name")`, and what can stand for any column as a selector, `cs.…`.
  */
-function columnsRead({ schema, columns, grouping, timeColumn }: PipelinePlan): Schema {
+function columnsRead({ schema, model, columns, grouping, timeColumn }: PipelinePlan): Schema {
   const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
   const text = [...columns.flat(), ...slots.map(({ expr }) => expr)].join("\n");
-  const named = [...grouping.keys, timeColumn]; // a frame without columns would have no rows
-  return schema.filter(({ name }) =>
-    named.includes(name) || text.includes(`col("${name}")`) || text.includes("cs.")
+  const read = schema.filter(({ name }) =>
+    grouping.keys.includes(name) || text.includes(`col("${name}")`) || text.includes("cs.")
   );
+  if (read.length > 0 || model) return read;
+  return schema.filter(({ name }) => name === timeColumn); // a frame without columns would have no rows
 }
 
 /** Returns a chunk as a frame with the columns that the query adds. */

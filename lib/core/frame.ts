@@ -35,6 +35,15 @@ export function doubles(name: string, values: readonly (number | null)[]): Serie
 
 const WINDOW = "#window";
 const ROWS = "#rows";
+/** What a grouping asks of Polars; made once, since each expression is a large object in JavaScript. */
+const asked = new WeakMap<Grouping, readonly Expr[]>();
+
+function exprsOf(grouping: Grouping): readonly Expr[] {
+  return asked.getOrInsertComputed(grouping, ({ aggregates }) => {
+    const slots = Object.values(aggregates).flatMap(({ slots }) => slots);
+    return [pl.len().alias(ROWS), ...slots.map(({ expr }, i) => expr.alias(`#${i}`))];
+  });
+}
 
 /**
  * Aggregates the rows of a batch by window and key, each row in every window that contains it.
@@ -43,10 +52,9 @@ const ROWS = "#rows";
 export function partialGroups(
   frame: DataFrame,
   eventTimes: Float64Array,
-  { window, keys, aggregates }: Grouping,
+  grouping: Grouping,
 ): Group[] {
-  const slots = Object.values(aggregates).flatMap(({ slots }) => slots);
-  const exprs = slots.map(({ expr }, i) => expr.alias(`#${i}`));
+  const { window, keys } = grouping;
   const groups: Group[] = [];
   for (let k = 0; k < windowsPerRow(window); k++) {
     const starts = eventTimes.map((time) => {
@@ -55,7 +63,7 @@ export function partialGroups(
     });
     const inWindow = frame.withColumn(pl.Series(WINDOW, starts, pl.Float64));
     const rows = (starts.some(Number.isNaN) ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
-      .groupBy(WINDOW, ...keys).agg(pl.len().alias(ROWS), ...exprs);
+      .groupBy(WINDOW, ...keys).agg(...exprsOf(grouping));
     for (const [start, ...values] of rows.rows()) { // in the order of the columns
       groups.push({
         start: Number(start),
