@@ -33,6 +33,26 @@ export function doubles(name: string, values: readonly (number | null)[]): Serie
   return pl.Series(name, values as number[], pl.Float64);
 }
 
+/** Bytes that Polars may hold for objects which V8 has not collected. */
+let unseen = 0;
+const MAX_UNSEEN = 32 * 1024 * 1024;
+/** More than V8 waits for with a heap of 100 MiB. */
+const HINT = 512 * 1024 * 1024;
+
+/**
+ * Counts the memory of a frame that is no longer needed. It goes when V8 collects old objects, but
+ * V8 does not see it and may wait until it is a GiB. A buffer that nobody touches takes no memory,
+ * but V8 sees it, and collects.
+ */
+function leaveFrame({ height, width }: DataFrame): void {
+  unseen += 8 * height * width;
+  if (unseen < MAX_UNSEEN) return;
+  unseen = 0;
+  try {
+    new ArrayBuffer(HINT);
+  } catch { /* there are no such addresses to be had: V8 collects when it likes */ }
+}
+
 const WINDOW = "#window";
 const ROWS = "#rows";
 /** What a grouping asks of Polars; made once, since each expression is a large object in JavaScript. */
@@ -62,6 +82,7 @@ export function partialGroups(
       return time < start + window.size ? start : NaN;
     });
     const inWindow = frame.withColumn(pl.Series(WINDOW, starts, pl.Float64));
+    leaveFrame(inWindow);
     const rows = (starts.some(Number.isNaN) ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
       .groupBy(WINDOW, ...keys).agg(...exprsOf(grouping));
     for (const [start, ...values] of rows.rows()) { // in the order of the columns

@@ -1,4 +1,5 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import pl, { type DataFrame } from "polars";
 import {
   asTimestamps,
@@ -96,4 +97,17 @@ Deno.test("rowsOf() gives timestamps in UTC, the keys, then the aggregates with 
   const names = ["Datetime", "Datetime", "Utf8|String", "Int64", "Int64", "Float64", "Float64"];
   for (const [i, name] of names.entries()) match(ofType[i]!, new RegExp(name));
   equal(rowsOf([], grouping, types).columns.length, rows.columns.length); // no rows, same columns
+});
+
+Deno.test("partialGroups() leaves no memory of Polars to a collection that comes late", async () => {
+  const rows = 24_000;
+  const times = Float64Array.from({ length: rows }, (_, row) => row);
+  const grouping: Grouping = { window: windowSpec("1 minute"), keys: [], aggregates: COUNT };
+  const before = Deno.memoryUsage().rss;
+  for (let i = 0; i < 1_000; i++) {
+    partialGroups(pl.DataFrame([pl.Series("v", times, pl.Float64)]), times, grouping);
+    if (i % 5 === 0) await setTimeout(0); // what is collected is freed between tasks
+  }
+  const MiB = (Deno.memoryUsage().rss - before) / 2 ** 20;
+  ok(MiB < 200, `${MiB} MiB more, of ${1_000 * rows * 16 / 2 ** 20} that were made`);
 });
