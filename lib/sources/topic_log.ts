@@ -5,7 +5,7 @@ import { lostMessages } from "../../from_json/rows.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 
 /** Lines between two remembered byte positions. */
-const STRIDE = 128;
+const STRIDE = 32;
 
 /**
  * Names the folder of a topic, `DIR/<topic>`. Throws a `RangeError` if `topic` is not a name Kafka
