@@ -86,15 +86,19 @@ export function chart({ results, trials }: Findings): string {
   const parts = [...new Set(bars.map(({ title }) => title))];
   const svgs = parts.map((part, i) => {
     const data = bars.filter(({ title }) => title === part);
+    const isLast = i === parts.length - 1;
+    const height = 60 + 26 * data.length + (isLast ? 16 : 0);
     const svg = Plot.plot({
       document,
       style: { background: "white", fontSize: "12px" },
       width: 760,
-      height: 60 + 26 * data.length,
-      marginLeft: 170,
+      height,
+      marginLeft: 190,
       marginTop: 28,
+      marginBottom: isLast ? 46 : 30,
       x: {
-        label: i === parts.length - 1 ? "rows per second" : null,
+        label: isLast ? "rows per second" : null,
+        labelOffset: 38,
         domain: [0, Math.max(...bars.map(({ high }) => high)) * 1.1],
         tickFormat: "~s",
         grid: true,
@@ -114,10 +118,9 @@ export function chart({ results, trials }: Findings): string {
           textAnchor: "start",
           dx: 5,
         }),
-        Plot.text([part], { frameAnchor: "top-left", dy: -22, dx: -160, fontWeight: 600 }),
+        Plot.text([part], { frameAnchor: "top-left", dy: -22, dx: -180, fontWeight: 600 }),
       ],
     }).outerHTML;
-    const height = 60 + 26 * data.length;
     return { svg: svg.replace(/(\.\d\d)\d+/g, "$1"), height };
   });
   let y = 0;
