@@ -26,7 +26,7 @@ const MAX_THREADS = Math.max(1, Math.min(3, navigator.hardwareConcurrency - 1));
 
 /** Chunks that a thread has before it. */
 const MAX_WAITING = 2;
-/** Chunks in flight: as many as the threads have before them, and as many that are read here. */
+/** Chunks in flight: two before a thread, one that is read here, two that wait for a place. */
 export const CHUNKS_AHEAD: number = 5 * MAX_THREADS;
 
 interface Thread {
@@ -167,7 +167,7 @@ function newThread(): Thread {
   };
   worker.onerror = (event) => { // it could not start, or ran out of memory: nobody waits for ever
     event.preventDefault();
-    threads.splice(threads.indexOf(thread), 1);
+    if (threads.includes(thread)) threads.splice(threads.indexOf(thread), 1);
     for (const { reject } of thread.waiting) {
       reject(new Error(`A thread that reads messages failed: ${event.message}`));
     }
