@@ -4,12 +4,12 @@ import { seededRandom } from "../../tools/random.ts";
 import { parseMessages } from "../../from_json/from_json.ts";
 import type {
   FieldType,
-  Messages,
   NumberColumn,
   ParsedBatch,
   Schema,
   StringColumn,
 } from "../../lib/core/types.ts";
+import { messagesOf } from "./messages.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -26,21 +26,6 @@ const transaction = schemaOf({
   Class: "integer",
 });
 const message = '{"event_time":"2024-01-01T10:00:00Z","Amount":1.5,"Class":1}';
-
-/** Puts texts one behind the other, as the messages of one partition. */
-function messagesOf(texts: readonly (string | Uint8Array)[], tombstones?: Uint8Array): Messages {
-  const values = texts.map((text) => typeof text === "string" ? encoder.encode(text) : text);
-  const bytes = new Uint8Array(values.reduce((sum, { length }) => sum + length, 0));
-  const starts = new Uint32Array(values.length);
-  const ends = new Uint32Array(values.length);
-  let end = 0;
-  values.forEach((value, i) => {
-    bytes.set(value, starts[i] = end);
-    ends[i] = end += value.length;
-  });
-  const offsets = Float64Array.from(values.keys());
-  return { partition: "0", offsets, bytes, starts, ends, ...(tombstones && { tombstones }) };
-}
 
 function parse(texts: readonly (string | Uint8Array)[], schema = transaction): ParsedBatch {
   return parseMessages([messagesOf(texts)], schema);

@@ -3,16 +3,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { FEATURES, OnnxModel, type Scorer, TopicLog, TRANSACTION_SCHEMA } from "lib";
-import type {
-  FileRange,
-  Messages,
-  NumberColumn,
-  ParsedBatch,
-  Schema,
-} from "../../lib/core/types.ts";
+import type { FileRange, NumberColumn, ParsedBatch, Schema } from "../../lib/core/types.ts";
 import { joinChunks, lengthOf, readChunk } from "../../threads/chunk.ts";
 import { ChunkPool, CHUNKS_AHEAD } from "../../threads/pool.ts";
 import { randoms } from "../faults/program.ts";
+import { messagesOf } from "../from_json/messages.ts";
 
 const MODELS = new URL("../../models/", import.meta.url);
 const LR = "fraud_lr_model.onnx";
@@ -133,7 +128,7 @@ for (const file of [LR, RF]) {
       const model = await load(file);
       try {
         await threadOf(pool, log);
-        const messages = transactions(9_000);
+        const messages = messagesOf(transactions(9_000));
         const plan = { schema: TRANSACTION_SCHEMA, columns: ["Class"], model };
         const here = await readChunk([messages], plan);
         const there = await pool.read([messages], plan);
@@ -162,9 +157,7 @@ Deno.test("two queries with two models share no scores", async () => {
   const pools = [new ChunkPool(), new ChunkPool()];
   try {
     await Deno.mkdir(join(dir, "t"));
-    const { bytes, starts, ends } = transactions(5_000);
-    const lines = Array.from(starts, (start, i) => bytes.slice(start, ends[i]!));
-    const text = lines.map((line) => new TextDecoder().decode(line)).join("\n") + "\n";
+    const text = transactions(5_000).join("\n") + "\n";
     await Deno.writeTextFile(join(dir, "t", "partition-0.jsonl"), text);
     const ranges = await (await TopicLog.open(dir, "t")).locate({ "0": 0 }, { "0": 5_000 });
     const plans = [lr!, rf!].map((model) => ({ schema: TRANSACTION_SCHEMA, model }));
@@ -197,13 +190,13 @@ Deno.test("a thread says what is wrong with a model", () =>
 
 Deno.test("joinChunks() gives what reading the messages at once gives", async () => {
   const schema: Schema = [...TRANSACTION_SCHEMA, { name: "note", type: "string" }];
-  const messages = transactions(300);
+  const values = transactions(300);
   const plan = { schema, model: await load(LR) };
   const parts = [[0, 100], [100, 101], [101, 101], [101, 300]].map(([from, to]) =>
-    readChunk([part(messages, from!, to!)], plan)
+    readChunk([messagesOf(values.slice(from, to))], plan)
   );
   const joined = joinChunks(await Promise.all(parts));
-  const { parsed, scores } = await readChunk([messages], plan);
+  const { parsed, scores } = await readChunk([messagesOf(values)], plan);
   assert.equal(parsed.problems.length, 3);
   assert.deepEqual(cells(joined.parsed), cells(parsed));
   assert.deepEqual(joined.parsed.problems, parsed.problems);
@@ -218,9 +211,9 @@ function load(file: string): Promise<OnnxModel> {
 }
 
 /** Transactions, seeded; one in 1,000 lacks V7, one in 100 is no JSON, each has a note. */
-function transactions(n: number): Messages {
+function transactions(n: number): string[] {
   const random = randoms(7);
-  const values = Array.from({ length: n }, (_, i) => {
+  return Array.from({ length: n }, (_, i) => {
     if (i % 100 === 20) return "no JSON";
     const features = FEATURES.filter((name) => name !== "V7" || i % 1_000 !== 3);
     return JSON.stringify({
@@ -231,22 +224,4 @@ function transactions(n: number): Messages {
       note: `row ${i}`,
     });
   });
-  const ends = Uint32Array.from(values, ((end) => ({ length }) => end += length)(0));
-  const starts = Uint32Array.from(ends, (_, i) => ends[i - 1] ?? 0);
-  const offsets = Float64Array.from(values.keys());
-  const bytes = new TextEncoder().encode(values.join(""));
-  return { partition: "0", offsets, bytes, starts, ends };
-}
-
-function part(
-  { offsets, starts, ends, ...messages }: Messages,
-  from: number,
-  to: number,
-): Messages {
-  return {
-    ...messages,
-    offsets: offsets.slice(from, to),
-    starts: starts.slice(from, to),
-    ends: ends.slice(from, to),
-  };
 }
