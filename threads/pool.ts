@@ -8,8 +8,8 @@ export interface ThreadRequest extends Omit<ChunkPlan, "model"> {
 }
 
 /**
- * Where a thread says how far it is: `[1 once it runs, requests it has answered]`. The main thread
- * sees that at once, but a message only when it has nothing else to do.
+ * What both threads see at once, where a message waits until the main thread has nothing else to do:
+ * `[1 once the thread runs, requests that it has not answered]`.
  */
 export type ThreadState = Int32Array<SharedArrayBuffer>;
 
@@ -33,7 +33,6 @@ interface Thread {
   readonly worker: Worker;
   readonly state: ThreadState;
   readonly waiting: PromiseWithResolvers<Chunk>[];
-  asked: number;
 }
 
 /** A chunk that is asked for. */
@@ -126,25 +125,25 @@ function dispatch(): void {
   }
 }
 
-function ask(thread: Thread, { slices, plan: { schema, columns, model }, chunk }: Job): void {
+function ask({ worker, state, waiting }: Thread, { slices, plan, chunk }: Job): void {
+  const { model, ...others } = plan;
   const own = slices.map((slice) =>
     "file" in slice ? slice : { ...slice, bytes: ownBytes(slice.bytes) }
   );
   const request: ThreadRequest = {
+    ...others,
     slices: own,
-    schema,
-    ...columns && { columns },
     ...model && { model: { path: model.path!, sha256: model.sha256, bytes: model.bytes! } },
   };
-  thread.waiting.push(chunk);
-  thread.asked++;
+  waiting.push(chunk);
+  Atomics.add(state, 1, 1);
   const moved = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
-  thread.worker.postMessage(request, moved);
+  worker.postMessage(request, moved);
 }
 
 /** Whether a thread has enough to do, or does not run yet. */
-function isBusy({ state, asked }: Thread): boolean {
-  return Atomics.load(state, 0) === 0 || asked - Atomics.load(state, 1) >= MAX_WAITING;
+function isBusy({ state }: Thread): boolean {
+  return Atomics.load(state, 0) === 0 || Atomics.load(state, 1) >= MAX_WAITING;
 }
 
 /** A buffer can move only if nothing else lies in it. */
@@ -158,7 +157,7 @@ function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 function newThread(): Thread {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   const state = new Int32Array(new SharedArrayBuffer(8));
-  const thread: Thread = { worker, state, waiting: [], asked: 0 };
+  const thread: Thread = { worker, state, waiting: [] };
   worker.postMessage(state);
   worker.onmessage = ({ data }: MessageEvent<Chunk | Failure>) => {
     const { resolve, reject } = thread.waiting.shift()!;

@@ -14,7 +14,7 @@ let last: Promise<unknown> = Promise.resolve();
 scope.onmessage = ({ data: state }) => {
   scope.onmessage = ({ data }) => {
     last = last.then(() => answer(data as ThreadRequest)) // in the order asked
-      .then(() => Atomics.add(state as ThreadState, 1, 1));
+      .then(() => Atomics.sub(state as ThreadState, 1, 1));
   };
   Atomics.store(state as ThreadState, 0, 1);
 };
