@@ -42,10 +42,10 @@ export class OnnxModel implements Scorer {
    * Loads a model; `file` is what is in the file, if that has been read before. Throws an error that
    * names the file if it is missing, not ONNX or of another shape.
    */
-  static async load(path: string, file?: Uint8Array): Promise<OnnxModel> {
+  static async load(path: string, file?: Uint8Array<SharedArrayBuffer>): Promise<OnnxModel> {
     let bytes: Uint8Array<SharedArrayBuffer>, session: InferenceSession;
     try {
-      bytes = shareable(file ?? await Deno.readFile(path));
+      bytes = file ?? shareable(await Deno.readFile(path));
       session = await InferenceSession.create(bytes.slice(), {
         executionProviders: ["cpu"],
         // With more, a forest's last bits depend on their number and on the other rows of the batch.
