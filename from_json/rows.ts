@@ -38,11 +38,9 @@ export function loadLines(ranges: readonly FileRange[], schema: Schema): Values[
   const size = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
   let { startsAt, endsAt, textAt } = layoutOf(schema, length);
   if (size > 0x7fff_ffff) {
+    const files = ranges.map(({ file }) => file).join(", ");
     throw new RangeError(
-      `A chunk is under 2 GiB, got ${size} bytes of ${
-        ranges.map(({ file }) => file).join(", ")
-      }: ` +
-        `set maxOffsetsPerTrigger`,
+      `A chunk is under 2 GiB, got ${size} bytes of ${files}: set maxOffsetsPerTrigger`,
     );
   }
   reserve(textAt + size + padding);

@@ -2,7 +2,14 @@ import pl, { type DataFrame, type Expr } from "polars";
 import type { Group, Merge } from "./core/aggregate.ts";
 import { asideFrame, emptyAside, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
-import { frameOf, type Grouping, outputTypes, partialGroups, rowsOf } from "./core/frame.ts";
+import {
+  frameOf,
+  type Grouping,
+  outputTypes,
+  partialGroups,
+  rowsOf,
+  slotsOf,
+} from "./core/frame.ts";
 import type { RowCounts } from "./core/progress.ts";
 import type { NumberColumn, OutputMode, Schema, Scorer } from "./core/types.ts";
 import {
@@ -80,7 +87,6 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   const { schema, model, grouping, eventTime, timeColumn } = plan;
   const { window } = grouping;
   const pool = new ChunkPool();
-  const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
   const inFrame = columnsRead(plan);
   const columns = [timeColumn, ...inFrame.map(({ name }) => name)];
   const chunkPlan = { schema, columns, ...model && { model } };
@@ -125,7 +131,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   return {
     mode,
     size: window.size,
-    merges: slots.map(({ merge }) => merge),
+    merges: slotsOf(grouping).map(({ merge }) => merge),
     delay: eventTime ? parseDuration(eventTime.delay) : null,
     idleAfter: eventTime?.idleAfter ? parseDuration(eventTime.idleAfter) : null,
     conf: {
@@ -148,8 +154,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
  * Polars prints a column as `col("name")`, and what can stand for any column as a selector, `cs.…`.
  */
 function columnsRead({ schema, model, columns, grouping, timeColumn }: PipelinePlan): Schema {
-  const slots = Object.values(grouping.aggregates).flatMap(({ slots }) => slots);
-  const text = [...columns.flat(), ...slots.map(({ expr }) => expr)].join("\n");
+  const text = [...columns.flat(), ...slotsOf(grouping).map(({ expr }) => expr)].join("\n");
   const read = schema.filter(({ name }) =>
     grouping.keys.includes(name) || text.includes(`col("${name}")`) || text.includes("cs.")
   );

@@ -12,6 +12,11 @@ export interface Grouping {
   readonly aggregates: Readonly<Record<string, Aggregate>>;
 }
 
+/** Returns the slots of all aggregates, in the order in which a group keeps them. */
+export function slotsOf({ aggregates }: Grouping): Aggregate["slots"] {
+  return Object.values(aggregates).flatMap(({ slots }) => slots);
+}
+
 /** Returns those columns of a batch that `schema` names as a DataFrame, in its order. */
 export function frameOf({ columns }: ParsedBatch, schema: Schema): DataFrame {
   return pl.DataFrame(schema.map(({ name, type }) => {
@@ -59,10 +64,10 @@ const ROWS = "#rows";
 const asked = new WeakMap<Grouping, readonly Expr[]>();
 
 function exprsOf(grouping: Grouping): readonly Expr[] {
-  return asked.getOrInsertComputed(grouping, ({ aggregates }) => {
-    const slots = Object.values(aggregates).flatMap(({ slots }) => slots);
-    return [pl.len().alias(ROWS), ...slots.map(({ expr }, i) => expr.alias(`#${i}`))];
-  });
+  return asked.getOrInsertComputed(grouping, () => [
+    pl.len().alias(ROWS),
+    ...slotsOf(grouping).map(({ expr }, i) => expr.alias(`#${i}`)),
+  ]);
 }
 
 /**
