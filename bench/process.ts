@@ -7,8 +7,6 @@ export interface Cost {
   readonly peakMiB: number;
   /** Epoch ms. */
   readonly startedAt: number;
-  /** Epoch ms. */
-  readonly endedAt: number;
   readonly stdout: string;
 }
 
@@ -51,7 +49,6 @@ export async function measure(
     cpuSeconds: HAS_PROC ? [...cpu.values()].reduce((sum, x) => sum + x, 0) : NaN,
     peakMiB: HAS_PROC ? peakKiB / 1024 : NaN,
     startedAt,
-    endedAt: startedAt + wallSeconds * 1000,
     stdout: new TextDecoder().decode(stdout),
   };
 }
