@@ -61,6 +61,9 @@ Deno.test("ChunkPool reads files in a thread as it reads messages at hand", () =
       const ranges = await log.locate(start, end);
       const there = await pool.read(ranges, plan);
       assert.notEqual(there.slices, ranges); // a thread answers with a copy
+      for (let more = 0; more < 4; more++) { // it is free again each time
+        assert.notEqual((await pool.read(ranges, plan)).slices, ranges);
+      }
       const here = await pool.read(await log.getBatch(start, end), plan);
       assert.deepEqual(cells(there.parsed), cells(here.parsed));
       assert.deepEqual(there.parsed.problems, here.parsed.problems);
