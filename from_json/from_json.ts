@@ -56,9 +56,15 @@ const expectations: Readonly<Record<FieldType, string>> = {
  * Reads messages as `parseMessages` does, but where the parser leaves the columns: any other reading
  * in this thread overwrites them. `ownColumns` keeps those that are wanted.
  */
-export function readMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
-  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
-  const { done, ...columns } = readPlainRows(messages, schema);
+export function readMessages(
+  messages: Iterable<Values>,
+  length: number,
+  schema: Schema,
+  features: readonly string[] = [],
+  wanted: readonly string[] = [],
+): ParsedBatch {
+  const rows = readPlainRows(messages, length, schema, features, wanted);
+  const { matrix, unscored, ...columns } = rows;
   const targets = schema.map((field, i): Target => ({
     field,
     key: new TextEncoder().encode(JSON.stringify(field.name)),
@@ -70,21 +76,24 @@ export function readMessages(messages: readonly Values[], schema: Schema): Parse
   const batch: Batch = { targets, lost: new Set(), row: 0, last: targets.at(-1) };
   targets.forEach((target, i) => target.next = targets[(i + 1) % targets.length]);
   const problems: Problem[] = [];
-  for (const { bytes, starts, ends, tombstones } of messages) {
-    const c: Cursor = { bytes, pos: 0, end: 0, start: 0, value: 0, escaped: false };
-    for (let i = 0; i < starts.length; i++, batch.row++) {
-      if (done[batch.row] === 1) continue;
-      for (const { nulls } of targets) nulls[batch.row] = 1;
-      c.pos = starts[i]!;
-      c.end = ends[i]!;
-      const reason = tombstones?.[i] === 1 ? "no value" : readRecord(c, batch);
-      if (reason !== null || batch.lost.size > 0) problems.push(...settleRow(batch, reason));
+  for (const { row, bytes, isTombstone } of columns.left) {
+    batch.row = row;
+    for (const { nulls } of targets) nulls[row] = 1;
+    const c: Cursor = { bytes, pos: 0, end: bytes.length, start: 0, value: 0, escaped: false };
+    const reason = isTombstone ? "no value" : readRecord(c, batch);
+    if (reason !== null || batch.lost.size > 0) problems.push(...settleRow(batch, reason));
+    for (const [j, name] of features.entries()) {
+      const { numbers, nulls } = targets.find(({ field }) => field.name === name)!;
+      const value = nulls[row] === 1 ? NaN : numbers[row]!;
+      if (Number.isNaN(value)) unscored[row] = 1;
+      matrix[row * features.length + j] = value;
     }
   }
   return {
     length,
     columns: Object.fromEntries(targets.map((target) => [target.field.name, newColumn(target)])),
     problems,
+    ...features.length > 0 && { matrix, unscored },
   };
 }
 
@@ -97,7 +106,8 @@ export function ownColumns(parsed: ParsedBatch, names?: readonly string[]): Pars
       ? { ...column, values: column.values.slice(), nulls: column.nulls.slice() }
       : column,
   ]);
-  return { ...parsed, columns: Object.fromEntries(columns) };
+  const { length, problems } = parsed;
+  return { length, problems, columns: Object.fromEntries(columns) };
 }
 
 /**
@@ -109,7 +119,8 @@ export function ownColumns(parsed: ParsedBatch, names?: readonly string[]): Pars
  * they have in the message.
  */
 export function parseMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
-  return ownColumns(readMessages(messages, schema));
+  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
+  return ownColumns(readMessages(messages, length, schema));
 }
 
 function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {

@@ -1,5 +1,5 @@
 // What JavaScript does for the fast path in assembly/rows.ts: lay out its memory, and take the columns.
-import { heap, memory, parseRows, powers, splitLines } from "./rows.wasm";
+import { countLines, heap, memory, parseRows, powers, splitLines } from "./rows.wasm";
 import type { FieldType, FileRange, Messages, Schema } from "../lib/core/types.ts";
 
 /** Rows as far as they are plain; they lie in the parser's memory until it reads again. */
@@ -10,18 +10,35 @@ export interface Rows {
   readonly strings: readonly (string | null)[][];
   /** Shape [n] a field, 1 where the value is null. */
   readonly nulls: readonly Uint8Array[];
-  /** Shape [n], 1 where the row was read; the columns hold nothing meant in the other rows. */
-  readonly done: Uint8Array;
+  /** The rows that are not plain, in order; the columns hold nothing meant there. */
+  readonly left: readonly LeftRow[];
+  /** Shape [n, features]. */
+  readonly matrix: Float32Array;
+  /** Shape [n], 1 where a feature is missing. */
+  readonly unscored: Uint8Array;
+}
+
+/** A row that was not read. */
+export interface LeftRow {
+  readonly row: number;
+  readonly bytes: Uint8Array;
+  readonly isTombstone: boolean;
 }
 
 const types: readonly FieldType[] = ["double", "integer", "timestamp", "string"];
-const fieldWords = 6;
+const fieldWords = 14;
+/** A double that only the model reads. */
+const featureType = 4;
 /** A bit a field. */
 const maxFields = 64;
 /** Zeros behind the text, which end every token. */
 const padding = 64;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** What is read of a file at once: it stays in the processor's cache until it is parsed. */
+const BLOCK_BYTES = 512 * 1024;
+const BLOCK_LINES = 4_096;
 
 const base = align(heap());
 fillPowers();
@@ -30,43 +47,54 @@ fillPowers();
 export type Values = Pick<Messages, "bytes" | "starts" | "ends" | "tombstones">;
 
 /**
- * Reads lines of files to where `readPlainRows` with the same schema takes them without a copy; the next
- * call of either ends that. Throws a `RangeError` that names the file if the lines are not there.
+ * Yields the lines of files for `readPlainRows` with the same arguments, some at a time: each time in
+ * place of the ones before. Throws a `RangeError` that names the file if the lines are not there.
  */
-export function loadLines(ranges: readonly FileRange[], schema: Schema): Values[] {
+export function* linesInBlocks(
+  ranges: readonly FileRange[],
+  schema: Schema,
+  features: readonly string[],
+): Generator<Values> {
   const length = ranges.reduce((sum, { start, stop }) => sum + stop - start, 0);
-  const size = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
-  let { startsAt, endsAt, textAt } = layoutOf(schema, length);
-  if (size > 0x7fff_ffff) {
-    const files = ranges.map(({ file }) => file).join(", ");
-    throw new RangeError(
-      `A chunk is under 2 GiB, got ${size} bytes of ${files}: set maxOffsetsPerTrigger`,
-    );
-  }
-  reserve(textAt + size + padding);
-  new Uint8Array(memory.buffer).fill(0, textAt + size, textAt + size + padding);
-  return ranges.map(({ file, from, to, skip, start, stop }) => {
-    const n = stop - start;
-    const bytes = new Uint8Array(memory.buffer, textAt, to - from);
-    const read = readAt(file, from, bytes);
-    if (splitLines(textAt, read, skip, n, startsAt, endsAt) < n) {
-      throw lostMessages(file, `lost bytes while offsets ${start} to ${stop} were read`);
+  const startsAt = layoutOf(schema, length, features.length).blockAt;
+  const endsAt = startsAt + 4 * BLOCK_LINES;
+  const textAt = endsAt + 4 * BLOCK_LINES;
+  for (const { file, from, to, skip, start, stop } of ranges) {
+    if (start === stop) continue;
+    using handle = Deno.openSync(file);
+    let size = BLOCK_BYTES;
+    for (let [line, position, before] = [start, from, skip]; line < stop;) {
+      const wanted = Math.min(size, to - position);
+      reserve(textAt + wanted + padding);
+      handle.seekSync(position, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(memory.buffer, textAt, wanted);
+      const read = handle.readSync(bytes) ?? 0;
+      new Uint8Array(memory.buffer, textAt + read, padding).fill(0);
+      const most = Math.min(BLOCK_LINES, stop - line);
+      const n = splitLines(textAt, read, before, most, startsAt, endsAt);
+      if (n > 0) {
+        const starts = new Uint32Array(memory.buffer, startsAt, n);
+        const ends = new Uint32Array(memory.buffer, endsAt, n);
+        yield { bytes, starts, ends };
+        [line, position, before] = [line + n, position + ends[n - 1]! + 1, 0];
+      } else if (read === size) size *= 2;
+      else throw lostMessages(file, `lost bytes while offsets ${start} to ${stop} were read`);
     }
-    const starts = new Uint32Array(memory.buffer, startsAt, n);
-    const ends = new Uint32Array(memory.buffer, endsAt, n);
-    [textAt, startsAt, endsAt] = [textAt + bytes.length, startsAt + 4 * n, endsAt + 4 * n];
-    return { bytes, starts, ends };
-  });
+  }
 }
 
-/** Reads on in a file, up to `size` bytes, and says where in them "\n" stands; until the next call. */
-export function linesOf(file: Deno.FsFile, size: number): { length: number; ends: Uint32Array } {
-  const [startsAt, endsAt] = [base, base + 4 * size]; // every byte may end a line
-  const textAt = endsAt + 4 * size;
+/**
+ * Counts lines in the next `size` bytes of a file, on from `line`. Says how many bytes there were, where
+ * in them the lines start whose number `stride` divides, and where the last line ends, 0 if none does.
+ */
+export function markLines(file: Deno.FsFile, size: number, line: number, stride: number) {
+  const textAt = base + 4 * (Math.ceil(size / stride) + 2);
   reserve(textAt + size + padding);
   const length = file.readSync(new Uint8Array(memory.buffer, textAt, size)) ?? 0;
-  const count = splitLines(textAt, length, 0, length, startsAt, endsAt);
-  return { length, ends: new Uint32Array(memory.buffer, endsAt, count) };
+  const count = countLines(textAt, length, line, stride, base);
+  const n = Math.floor(count / stride) - Math.floor(line / stride);
+  const ends = new Uint32Array(memory.buffer, base, n + 1);
+  return { length, count, marks: ends.subarray(0, n), end: ends[n]! };
 }
 
 /** Says what is lost in a file of lines. */
@@ -76,79 +104,93 @@ export function lostMessages(file: string, what: string): RangeError {
   );
 }
 
-/** Fills `bytes` from `position` on and returns how many bytes there were. */
-function readAt(path: string, position: number, bytes: Uint8Array): number {
-  using file = Deno.openSync(path);
-  file.seekSync(position, Deno.SeekMode.Start);
-  let length = 0;
-  for (let read: number | null = 1; read; length += read ?? 0) {
-    read = file.readSync(bytes.subarray(length));
-  }
-  return length;
-}
-
 /** Says where in memory the parts for `length` rows are; the text lies behind all others. */
-function layoutOf(schema: Schema, length: number) {
+function layoutOf(schema: Schema, length: number, features: number) {
   const width = schema.length;
   const keys = schema.map(({ name }) => encoder.encode(`,${JSON.stringify(name)}:`));
   const keysAt = base + 4 * fieldWords * width;
   const valuesAt = align(keysAt + keys.reduce((sum, key) => sum + key.length, 0) + 8);
   const nullsAt = valuesAt + 8 * length * width;
   const doneAt = nullsAt + length * width;
-  const startsAt = align(doneAt + length);
-  const endsAt = startsAt + 4 * length;
-  return { keys, keysAt, valuesAt, nullsAt, doneAt, startsAt, endsAt, textAt: endsAt + 4 * length };
+  const unscoredAt = doneAt + length;
+  const matrixAt = align(unscoredAt + length);
+  const blockAt = align(matrixAt + 4 * length * features);
+  return { keys, keysAt, valuesAt, nullsAt, doneAt, unscoredAt, matrixAt, blockAt };
 }
 
-/** Reads the rows that are plain; see assembly/rows.ts for what that is. */
-export function readPlainRows(messages: readonly Values[], schema: Schema): Rows {
-  const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
+/** Reads `length` rows as far as they are plain; see assembly/rows.ts for what that is. */
+export function readPlainRows(
+  messages: Iterable<Values>,
+  length: number,
+  schema: Schema,
+  features: readonly string[] = [],
+  wanted: readonly string[] = [],
+): Rows {
   const width = schema.length;
-  const layout = layoutOf(schema, length);
-  const { keys, keysAt, valuesAt, nullsAt, doneAt, startsAt } = layout;
-  const isLoaded = messages.length > 0 &&
-    messages.every(({ bytes }) => bytes.buffer === memory.buffer);
-  const size = messages.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  if (!isLoaded) reserve(layout.textAt + size + padding);
-  const all = new Uint8Array(memory.buffer);
-  all.fill(0, nullsAt, startsAt);
-  const fields = new Uint32Array(memory.buffer, base, fieldWords * width);
+  const { keys, keysAt, valuesAt, nullsAt, doneAt, unscoredAt, matrixAt, blockAt } = layoutOf(
+    schema,
+    length,
+    features.length,
+  );
+  reserve(blockAt);
+  new Uint8Array(memory.buffer).fill(0, nullsAt, matrixAt);
   let keyAt = keysAt;
   for (const [i, key] of keys.entries()) {
-    all.set(key, keyAt);
-    fields.set([
+    const { name, type } = schema[i]!;
+    const feature = features.indexOf(name);
+    const isFeature = feature >= 0 && type === "double" && !wanted.includes(name);
+    const field = new Uint32Array(memory.buffer, base + 4 * fieldWords * i, fieldWords);
+    field.set([
       keyAt,
       key.length,
-      types.indexOf(schema[i]!.type),
+      isFeature ? featureType : types.indexOf(type),
       valuesAt + 8 * length * i,
       nullsAt + length * i,
       base + 4 * fieldWords * ((i + 1) % width),
-    ], fieldWords * i);
+      feature >= 0 ? matrixAt + 4 * feature : 0,
+      0,
+      i < 32 ? 1 << i : 0,
+      i < 32 ? 0 : 1 << (i - 32),
+      ...new Uint32Array(Uint8Array.from({ length: 8 }, (_, i) => key[i] ?? 0).buffer),
+      ...new Uint32Array(Uint8Array.from({ length: 8 }, (_, i) => i < key.length ? 255 : 0).buffer),
+    ]);
+    new Uint8Array(memory.buffer).set(key, keyAt);
     keyAt += key.length;
   }
   const strings: (string | null)[][] = schema.map(({ type }) =>
     type === "string" ? new Array(length).fill(null) : []
   );
+  const left: LeftRow[] = [];
   const hasBits = width > 0 && width <= maxFields;
   let first = 0;
-  let { textAt } = layout;
-  for (const { bytes, starts, ends, tombstones } of hasBits ? messages : []) {
+  for (const { bytes, starts, ends, tombstones } of messages) {
     const n = starts.length;
-    const [starting, ending] = [startsAt + 4 * first, layout.endsAt + 4 * first];
-    if (!isLoaded) {
-      new Uint32Array(memory.buffer, starting, n).set(starts);
-      new Uint32Array(memory.buffer, ending, n).set(ends);
-      all.set(bytes, textAt);
-      all.fill(0, textAt + bytes.length, textAt + bytes.length + padding);
+    let [startsAt, endsAt, textAt] = [starts.byteOffset, ends.byteOffset, bytes.byteOffset];
+    if (bytes.buffer !== memory.buffer) {
+      [startsAt, endsAt, textAt] = [blockAt, blockAt + 4 * n, blockAt + 8 * n];
+      reserve(textAt + bytes.length + padding);
+      new Uint32Array(memory.buffer, startsAt, n).set(starts);
+      new Uint32Array(memory.buffer, endsAt, n).set(ends);
+      new Uint8Array(memory.buffer, textAt, bytes.length).set(bytes);
+      new Uint8Array(memory.buffer, textAt + bytes.length, padding).fill(0);
     }
-    parseRows(textAt, starting, ending, n, base, width, first, doneAt);
-    textAt += bytes.length;
-    tombstones?.forEach((isNull, i) => isNull && (all[doneAt + first + i] = 0));
+    const stride = 4 * features.length;
+    const unread = hasBits
+      ? parseRows(textAt, startsAt, endsAt, n, base, width, first, doneAt, stride, unscoredAt)
+      : n;
+    const done = new Uint8Array(memory.buffer, doneAt + first, n);
+    for (let i = 0; i < n && (unread > 0 || tombstones); i++) {
+      const isTombstone = tombstones?.[i] === 1;
+      if (done[i] === 1 && !isTombstone) continue;
+      done[i] = 0;
+      left.push({ row: first + i, bytes: bytes.slice(starts[i], ends[i]), isTombstone });
+    }
     for (const [i, column] of strings.entries()) {
       if (column.length === 0) continue;
       const places = new Uint32Array(memory.buffer, valuesAt + 8 * length * i, 2 * length);
+      const nulls = new Uint8Array(memory.buffer, nullsAt + length * i, length);
       for (let row = first; row < first + n; row++) {
-        if (all[doneAt + row] === 0 || all[nullsAt + length * i + row] === 1) continue;
+        if (done[row - first] === 0 || nulls[row] === 1) continue;
         column[row] = decoder.decode(bytes.subarray(places[2 * row], places[2 * row + 1]));
       }
     }
@@ -160,7 +202,9 @@ export function readPlainRows(messages: readonly Values[], schema: Schema): Rows
     ),
     strings,
     nulls: schema.map((_, i) => new Uint8Array(memory.buffer, nullsAt + length * i, length)),
-    done: new Uint8Array(memory.buffer, doneAt, length),
+    left,
+    matrix: new Float32Array(memory.buffer, matrixAt, length * features.length),
+    unscored: new Uint8Array(memory.buffer, unscoredAt, length),
   };
 }
 

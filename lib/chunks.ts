@@ -1,6 +1,6 @@
 import { byteLengthOf, type Chunk, joinChunks, type Slice } from "../threads/chunk.ts";
 import { CHUNKS_AHEAD } from "../threads/pool.ts";
-import { limitOffsets, sameOffsets } from "./core/plan.ts";
+import { limitOffsets, longestFirst, sameOffsets } from "./core/plan.ts";
 import type { Offsets, Source } from "./core/types.ts";
 
 /** Rows of a chunk at the start, before the size of messages is known. */
@@ -8,6 +8,8 @@ const FIRST_CHUNK_ROWS = 5_000;
 /** What a chunk may hold, so that memory stays bounded whatever the size of a batch. */
 const MAX_CHUNK_ROWS = 8_000;
 const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
+/** Rows that a chunk takes of a partition in a file, if they are there. */
+const MIN_RANGE_ROWS = 2_000;
 /** Chunks are joined up to here, so that a call of Polars costs less than its work. */
 const JOINED_ROWS = 24_000;
 const JOINED_BYTES = 32 * 1024 * 1024;
@@ -67,15 +69,18 @@ export class ChunkReader {
   }
 
   #begin(start: Offsets, until: Offsets): Reading {
-    const end = limitOffsets(start, until, this.#chunkRows);
+    const rows = this.#chunkRows;
+    const end = this.#source.locate
+      ? longestFirst(start, until, rows, MIN_RANGE_ROWS)
+      : limitOffsets(start, until, rows);
     return { start, end, chunk: this.#readRange(start, end) };
   }
 
   async #readRange(start: Offsets, end: Offsets): Promise<Chunk> {
     const source = this.#source;
-    return await this.#read(
-      await (source.locate?.(start, end) ?? source.getBatch(start, end)),
-    );
+    if (!source.locate) return await this.#read(await source.getBatch(start, end));
+    const wanted = Object.entries(end).filter(([partition, stop]) => start[partition]! < stop);
+    return await this.#read(await source.locate(start, Object.fromEntries(wanted)));
   }
 
   #fitTo(chunk: Chunk): void {

@@ -55,6 +55,8 @@ export interface Pipeline {
   readonly idleAfter: number | null;
   /** Settings to record with each batch. */
   readonly conf: Readonly<Record<string, string>>;
+  /** Says that many rows are about to come. */
+  expectRows(): void;
   read(slices: readonly Slice[]): Promise<Chunk>;
   prepare(chunk: Chunk, context: BatchContext): PreparedChunk;
   rows(groups: readonly Group[]): DataFrame;
@@ -97,8 +99,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     { clock, batchId, lateWatermark, keepsAside }: BatchContext,
   ): PreparedChunk {
     const { parsed, scores, slices } = chunk;
-    const { values, nulls } = parsed.columns[timeColumn] as NumberColumn;
-    const eventTimes = values.map((time, row) => nulls[row] === 1 ? NaN : time);
+    const eventTimes = timesOf(parsed.columns[timeColumn] as NumberColumn);
     const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
     const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
     const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
@@ -141,6 +142,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
       ...model && { "model.sha256": model.sha256 },
       ...plan.columns.length > 0 && { columns: plan.columns.flat().join(", ") }, // the threshold
     },
+    expectRows: () => pool.prepare(chunkPlan),
     read: (slices) => pool.read(slices, chunkPlan),
     prepare,
     close: () => pool.close(),
@@ -174,15 +176,24 @@ function frameWith(
   return frame;
 }
 
+/** Returns a copy of the event times, NaN where there is none. */
+function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Array {
+  const times = values.slice();
+  for (let row = 0; nullCount > 0 && row < times.length; row++) {
+    if (nulls[row] === 1) times[row] = NaN;
+  }
+  return times;
+}
+
 /** Takes the event time (epoch ms) from rows too far ahead of the clock, and says why. */
 function rejectAhead(eventTimes: Float64Array, clock: number, maxAhead: string | undefined) {
   const limit = maxAhead === undefined ? Infinity : clock + parseDuration(maxAhead);
   const problems: { row: number; reason: string }[] = [];
-  eventTimes.forEach((time, row) => {
-    if (!(time > limit)) return;
+  for (let row = 0; row < eventTimes.length; row++) {
+    if (!(eventTimes[row]! > limit)) continue;
     eventTimes[row] = NaN;
     problems.push({ row, reason: `event time is more than ${maxAhead} ahead of the clock` });
-  });
+  }
   return problems;
 }
 

@@ -141,6 +141,7 @@ function resultStream(plan: ResultPlan): ResultStream {
       checkMode(plan, sink, outputMode);
       const pipeline = await makePipeline(plan, outputMode);
       const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
+      if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
       const identity = identityOf(plan, outputMode);
       return await StreamingQuery.start({
         source,
@@ -159,6 +160,9 @@ function resultStream(plan: ResultPlan): ResultStream {
     },
   };
 }
+
+/** Bytes from which a thread starts while the query opens. */
+const THREAD_BYTES = 64 * 1024 * 1024;
 
 function checkMode({ eventTime }: ResultPlan, sink: Sink, mode: OutputMode): void {
   if (mode === "append" && eventTime === undefined) {

@@ -1,5 +1,5 @@
 import { ownColumns, readMessages } from "../from_json/from_json.ts";
-import { loadLines } from "../from_json/rows.ts";
+import { linesInBlocks } from "../from_json/rows.ts";
 import type {
   FileRange,
   Messages,
@@ -50,9 +50,17 @@ export async function readChunk(
 ): Promise<Chunk> {
   const ranges = slices.filter((slice) => "file" in slice);
   const values = slices.filter((slice): slice is Messages => !("file" in slice));
-  const messages = ranges.length > 0 ? loadLines(ranges, schema) : values;
-  const read = readMessages(messages, schema);
-  const scoring = model?.score(read.columns, read.length); // before anything is read here again
+  const isNumber = (name: string) =>
+    schema.some((field) => field.name === name && /double|integer/.test(field.type));
+  const features = columns && model?.scoreMatrix && model.features?.every(isNumber)
+    ? model.features
+    : [];
+  const messages = ranges.length > 0 ? linesInBlocks(ranges, schema, features) : values;
+  const length = slices.reduce((sum, slice) => sum + lengthOf(slice), 0);
+  const read = readMessages(messages, length, schema, features, columns);
+  const scoring = features.length > 0 // before anything is read here again
+    ? model!.scoreMatrix!(read.matrix!, read.unscored!, read.length)
+    : model?.score(read.columns, read.length);
   const parsed = ownColumns(read, columns);
   const scores = await scoring;
   return { parsed, slices, ...scores && { scores } };

@@ -1,10 +1,18 @@
 import { type Chunk, type ChunkPlan, lengthOf, readChunk, type Slice } from "./chunk.ts";
-import type { Scorer } from "../lib/core/types.ts";
+import type { FileRange, Scorer } from "../lib/core/types.ts";
+import type { LineCount } from "../from_json/lines.ts";
 
 /** What a thread is asked for, one request after the other. */
 export interface ThreadRequest extends Omit<ChunkPlan, "model"> {
   readonly slices: readonly Slice[];
   readonly model?: Pick<Required<Scorer>, "path" | "sha256" | "bytes">;
+}
+
+/** Lines of a file that a thread is asked to count; see `scanLines`. */
+export interface CountRequest {
+  readonly scan: Pick<FileRange, "file" | "from" | "to">;
+  readonly line: number;
+  readonly stride: number;
 }
 
 /**
@@ -32,7 +40,7 @@ export const CHUNKS_AHEAD: number = 5 * MAX_THREADS;
 interface Thread {
   readonly worker: Worker;
   readonly state: ThreadState;
-  readonly waiting: PromiseWithResolvers<Chunk>[];
+  readonly waiting: PromiseWithResolvers<Chunk | LineCount>[];
 }
 
 /** A chunk that is asked for. */
@@ -69,6 +77,18 @@ export class ChunkPool {
     const chunk = await readOnce(slices, { schema }); // only this thread can score
     const scores = await model.score(chunk.parsed.columns, chunk.parsed.length);
     return { ...chunk, scores };
+  }
+
+  /** Starts a thread, and has it load what `plan` needs, for large chunks that are about to come. */
+  prepare(plan: ChunkPlan): void {
+    if (!this.#isUser) users++;
+    this.#isUser = true;
+    if (threads.length > 0) return;
+    threads.push(newThread());
+    const chunk = Promise.withResolvers<Chunk>();
+    chunk.promise.catch(() => {}); // who asks for rows will see
+    const { model, ...others } = plan;
+    ask(threads[0]!, { slices: [], plan: model?.bytes ? plan : others, chunk });
   }
 
   /** Ends the threads if no other query uses them. */
@@ -135,10 +155,21 @@ function ask({ worker, state, waiting }: Thread, { slices, plan, chunk }: Job): 
     slices: own,
     ...model && { model: { path: model.path!, sha256: model.sha256, bytes: model.bytes! } },
   };
-  waiting.push(chunk);
+  waiting.push(chunk as PromiseWithResolvers<Chunk | LineCount>);
   Atomics.add(state, 1, 1);
   const moved = own.flatMap((slice) => "file" in slice ? [] : [slice.bytes.buffer]);
   worker.postMessage(request, moved);
+}
+
+/** Counts lines in a thread, if there is one. */
+export function countInThread(request: CountRequest): Promise<LineCount> | undefined {
+  const thread = threads[0];
+  if (!thread) return undefined;
+  const count = Promise.withResolvers<Chunk | LineCount>();
+  thread.waiting.push(count);
+  Atomics.add(thread.state, 1, 1);
+  thread.worker.postMessage(request);
+  return count.promise as Promise<LineCount>;
 }
 
 /** Whether a thread has enough to do, or does not run yet. */
@@ -159,9 +190,9 @@ function newThread(): Thread {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const thread: Thread = { worker, state, waiting: [] };
   worker.postMessage(state);
-  worker.onmessage = ({ data }: MessageEvent<Chunk | Failure>) => {
+  worker.onmessage = ({ data }: MessageEvent<Chunk | LineCount | Failure>) => {
     const { resolve, reject } = thread.waiting.shift()!;
-    if ("parsed" in data) return resolve(data);
+    if (!("message" in data)) return resolve(data);
     reject(data.name === "RangeError" ? new RangeError(data.message) : new Error(data.message));
   };
   worker.onerror = (event) => { // it could not start, or ran out of memory: nobody waits for ever

@@ -1,11 +1,12 @@
 // Reads and scores one chunk after the other in a thread of its own; see pool.ts.
 import { OnnxModel } from "../lib/model/onnx.ts";
 import { type Chunk, readChunk } from "./chunk.ts";
-import type { Failure, ThreadRequest, ThreadState } from "./pool.ts";
+import { countLinesOf, type LineCount } from "../from_json/lines.ts";
+import type { CountRequest, Failure, ThreadRequest, ThreadState } from "./pool.ts";
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ThreadState | ThreadRequest>) => void;
-  postMessage(reply: Chunk | Failure, transfer?: Transferable[]): void;
+  onmessage: (event: MessageEvent<ThreadState | ThreadRequest | CountRequest>) => void;
+  postMessage(reply: Chunk | LineCount | Failure, transfer?: Transferable[]): void;
 };
 
 const models = new Map<string, Promise<OnnxModel>>();
@@ -13,14 +14,18 @@ let last: Promise<unknown> = Promise.resolve();
 
 scope.onmessage = ({ data: state }) => {
   scope.onmessage = ({ data }) => {
-    last = last.then(() => answer(data as ThreadRequest)) // in the order asked
+    last = last.then(() => answer(data as ThreadRequest | CountRequest)) // in the order asked
       .then(() => Atomics.sub(state as ThreadState, 1, 1));
   };
   Atomics.store(state as ThreadState, 0, 1);
 };
 
-async function answer({ slices, model, ...plan }: ThreadRequest): Promise<void> {
+async function answer(request: ThreadRequest | CountRequest): Promise<void> {
   try {
+    if ("scan" in request) {
+      return scope.postMessage(countLinesOf(request.scan, request.line, request.stride));
+    }
+    const { slices, model, ...plan } = request;
     const scorer = model && await models.getOrInsertComputed(
       model.sha256,
       () => OnnxModel.load(model.path, model.bytes),

@@ -3,11 +3,16 @@
 // error, an escape, a value of another type, a nested value under a name that the schema lacks, or a
 // number that it cannot round for sure. So it never decides what a row that is not plain means.
 
-/** Size of a field's description, six u32: `,"name":`, its length, type, values, nulls, next. */
-const FIELD: usize = 24;
+/**
+ * Size of a field's description: u32 of `,"name":`, its length, type, values, nulls, next, the feature's
+ * place in the matrix, nothing; u64 of its bit, the first 8 bytes of `,"name":` and a mask for them.
+ */
+const FIELD: usize = 56;
 const DOUBLE: u32 = 0;
 const INTEGER: u32 = 1;
 const TIMESTAMP: u32 = 2;
+/** A double that only the model reads, as a float32. */
+const FEATURE: u32 = 4;
 
 /** 5^q for q from MIN_POWER to MAX_POWER, 128 bits each, the high word first; filled in by JavaScript. */
 const MIN_POWER: i32 = -27;
@@ -18,6 +23,22 @@ const powersOfTen = memory.data<f64>([
   1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
   1e18, 1e19, 1e20, 1e21, 1e22,
 ]);
+/** At `32 - n` stands a mask for the first `n` of 16 bytes. */
+const masks: usize = memory.data<u8>([
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+]);
+/** What `readFeature` computes with, 16 bytes each: V8 would put constants together anew at each use. */
+const lanes = memory.data<u32>([
+  0x50505050, 0x50505050, 0x50505050, 0x50505050,
+  0x89898989, 0x89898989, 0x89898989, 0x89898989,
+  0x30303030, 0x30303030, 0x30303030, 0x30303030,
+  0x0a010a01, 0x0a010a01, 0x0a010a01, 0x0a010a01,
+  0x00010064, 0x00010064, 0x00010064, 0x00010064,
+  0x00012710, 0x00012710, 0x00012710, 0x00012710,
+  0x0a0a0a0a, 0x0a0a0a0a, 0x0a0a0a0a, 0x0a0a0a0a,
+], 16);
 const smallPowers = memory.data<u32>([1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000]);
 
 // Functions that read take the place of the next byte and return the one behind what they read, or 0 if
@@ -52,7 +73,7 @@ export function splitLines(
   starts: usize,
   ends: usize,
 ): i32 {
-  const newline = i8x16.splat(10);
+  const newline = v128.load(lanes, 96);
   let line = -skip;
   let start = 0;
   for (let at = 0; at < length && line < count; at += 64) {
@@ -78,6 +99,43 @@ export function splitLines(
 }
 
 /**
+ * Counts the lines in `length` bytes at `text` on from `line`, writes to `marks` where each line starts
+ * whose number `stride` divides, and then where the last one ends; all counted from `text`.
+ */
+export function countLines(
+  text: usize,
+  length: i32,
+  line: i32,
+  stride: i32,
+  marks: usize,
+): i32 {
+  const newline = v128.load(lanes, 96);
+  let next = (line / stride + 1) * stride;
+  let end = 0;
+  for (let at = 0; at < length; at += 64) {
+    const a = i8x16.eq(v128.load(text + at), newline);
+    const b = i8x16.eq(v128.load(text + at, 16), newline);
+    const c = i8x16.eq(v128.load(text + at, 32), newline);
+    const d = i8x16.eq(v128.load(text + at, 48), newline);
+    if (!v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) continue;
+    const low = <u64> i8x16.bitmask(a) | (<u64> i8x16.bitmask(b) << 16);
+    const high = <u64> i8x16.bitmask(c) | (<u64> i8x16.bitmask(d) << 16);
+    let hits = low | (high << 32);
+    if (at + 64 > length) hits &= ((<u64> 1) << (length - at)) - 1;
+    for (; hits !== 0; hits &= hits - 1) {
+      end = at + <i32> ctz(hits) + 1;
+      if (++line === next) {
+        store<u32>(marks, end);
+        marks += 4;
+        next += stride;
+      }
+    }
+  }
+  store<u32>(marks, end);
+  return line;
+}
+
+/**
  * Reads `length` rows into the columns of `fields`, from row `first` on, and marks in `done` which
  * rows it has read; the columns of the others hold nothing meant. Returns how many it left.
  */
@@ -90,6 +148,8 @@ export function parseRows(
   width: i32,
   first: i32,
   done: usize,
+  stride: i32,
+  unscored: usize,
 ): i32 {
   const all: u64 = width === 64 ? ~0 : ((<u64> 1) << width) - 1;
   const last = fields + <usize> (width - 1) * FIELD;
@@ -97,7 +157,7 @@ export function parseRows(
   for (let i = 0; i < length; i++) {
     const row = first + i;
     const end = text + load<u32>(ends + (i << 2));
-    const behind = readRow(text + load<u32>(starts + (i << 2)), end, text, fields, last, row);
+    const behind = readRow(text + load<u32>(starts + (i << 2)), end, text, fields, last, row, row * stride);
     if (behind === 0 || behind > end) {
       left++;
       continue;
@@ -105,7 +165,11 @@ export function parseRows(
     store<u8>(done + row, 1);
     for (let missing = all & ~seen; missing !== 0; missing &= missing - 1) {
       const field = fields + <usize> ctz(missing) * FIELD;
-      store<u8>(load<u32>(field, 16) + row, 1);
+      if (load<u32>(field, 16) !== 0) store<u8>(load<u32>(field, 16) + row, 1);
+      if (load<u32>(field, 24) !== 0) {
+        store<f32>(load<u32>(field, 24) + row * stride, NaN);
+        store<u8>(unscored + row, 1);
+      }
     }
   }
   return left;
@@ -119,6 +183,7 @@ function readRow(
   fields: usize,
   last: usize,
   row: i32,
+  cell: usize,
 ): usize {
   let bits: u64 = 0;
   let field = last;
@@ -127,12 +192,39 @@ function readRow(
   at = skipBlanks(at + 1, end);
   if (load<u8>(at) === 44 /* , */) return 0;
   let isFirst = true;
+  let number: usize = 0;
+  const toSigned = v128.load(lanes);
+  const nine = v128.load(lanes, 16);
+  const zeros = v128.load(lanes, 32);
+  const toTwos = v128.load(lanes, 48);
+  const toFours = v128.load(lanes, 64);
+  const toEights = v128.load(lanes, 80);
   while (true) {
     // What came next last time, most likely without a blank before it and within it.
     let known: usize = load<u32>(field, 20);
-    let behind = skipKey(at, known, 0);
-    if (behind !== 0) at = skipBlanks(behind, end);
-    else {
+    let behind = skipWholeKey(at, known);
+    if (behind !== 0) {
+      if (load<u32>(known, 8) === FEATURE) {
+        const next = readFeature(
+          behind,
+          <usize> load<u32>(known, 24) + cell,
+          toSigned,
+          nine,
+          zeros,
+          toTwos,
+          toFours,
+          toEights,
+        );
+        if (next !== 0) {
+          number = behind;
+          at = next;
+          field = known;
+          bits |= load<u64>(field, 32);
+          continue;
+        }
+      }
+      at = skipBlanks(behind, end);
+    } else {
       at = skipBlanks(at, end);
       const byte = load<u8>(at);
       if (!isFirst) {
@@ -140,7 +232,13 @@ function readRow(
           seen = bits;
           return at + 1;
         }
-        if (byte !== 44 /* , */) return 0;
+        if (byte !== 44 /* , */) {
+          if (number === 0) return 0;
+          at = readField(number, text, field, row, cell); // longer than it seemed, or with an exponent
+          if (at === 0) return 0;
+          number = 0;
+          continue;
+        }
         at = skipBlanks(at + 1, end);
       }
       isFirst = false;
@@ -155,15 +253,16 @@ function readRow(
       if (load<u8>(at) !== 58 /* : */) return 0;
       at = skipBlanks(at + 1, end);
     }
+    number = 0;
     if (known === 0) at = skipScalar(at);
     else {
       field = known;
-      const bit = (<u64> 1) << ((field - fields) / FIELD);
+      const bit = load<u64>(field, 32);
       if (load<u32>(at) === 0x6c6c756e /* null */) {
         at += 4;
         bits &= ~bit;
       } else {
-        at = readField(at, text, field, row);
+        at = readField(at, text, field, row, cell);
         bits |= bit;
       }
     }
@@ -205,6 +304,16 @@ function skipKey(at: usize, field: usize, less: usize): usize {
   return at + length;
 }
 
+/** Moves over a key, `,"name":`. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function skipWholeKey(at: usize, field: usize): usize {
+  if (((load<u64>(at) ^ load<u64>(field, 40)) & load<u64>(field, 48)) !== 0) return 0;
+  const length = <usize> load<u32>(field, 4);
+  if (length > 8 && skipKey(at, field, 0) === 0) return 0;
+  return at + length;
+}
+
 /** Moves over a string without escapes. */
 function skipString(start: usize): usize {
   if (load<u8>(start) !== 34 /* " */) return 0;
@@ -225,14 +334,14 @@ function skipScalar(at: usize): usize {
 }
 
 /** Reads a value into its column; a string as its place in the text. */
-// @ts-ignore: a decorator of AssemblyScript
-@inline
-function readField(at: usize, text: usize, field: usize, row: i32): usize {
+function readField(at: usize, text: usize, field: usize, row: i32, cell: usize): usize {
   const type = load<u32>(field, 8);
-  const target = load<u32>(field, 12) + (row << 3);
-  if (type === DOUBLE || type === INTEGER) {
+  const target = <usize> load<u32>(field, 12) + (row << 3);
+  if (type === DOUBLE || type === INTEGER || type === FEATURE) {
     const end = readNumber(at);
-    store<f64>(target, value);
+    if (type !== FEATURE) store<f64>(target, value);
+    const feature = <usize> load<u32>(field, 24);
+    if (feature !== 0) store<f32>(feature + cell, <f32> value);
     return type === INTEGER && (isFloat || value !== <f64> (<i32> value)) ? 0 : end;
   }
   if (type === TIMESTAMP) return readTimestamp(at, target);
@@ -361,6 +470,50 @@ function readNumber(start: usize): usize {
     value = reinterpret<f64>(reinterpret<u64>(double) | (<u64> isNegative << 63));
   }
   return at;
+}
+
+/**
+ * Reads a number such as `-1.2345678901234567`, one digit before the point, as a float32: the one
+ * nearest to the double nearest to the text. Returns 0 for another number, and if its first 17 digits
+ * do not say for sure which float32 that is. What stands behind it is not looked at.
+ */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function readFeature(
+  at: usize,
+  target: usize,
+  toSigned: v128,
+  nine: v128,
+  zeros: v128,
+  toTwos: v128,
+  toFours: v128,
+  toEights: v128,
+): usize {
+  const isNegative = <u32> (load<u8>(at) === 45 /* - */);
+  const behindPoint = at + isNegative + 2;
+  const whole = <u32> load<u16>(behindPoint - 2) - 0x2e30; /* 0. */
+  // Bytes from the second on that are no digits, a bit each: the point is the first.
+  const first = i8x16.gt_s(i8x16.add(v128.load(at, 1), toSigned), nine);
+  const second = i8x16.gt_s(i8x16.add(v128.load(at, 17), toSigned), nine);
+  const others = <u32> i8x16.bitmask(first) | (<u32> i8x16.bitmask(second) << 16);
+  const behind = at + <usize> ctz(others & (others - 1)) + 1;
+  if (whole > 9 || behind === behindPoint) return 0;
+  const mask = v128.load(masks + 32 + behindPoint - behind);
+  const ones = v128.and(i8x16.sub(v128.load(behindPoint), zeros), mask);
+  const twos = i16x8.shr_u(i16x8.mul(ones, toTwos), 8);
+  const fours = i32x4.dot_i16x8_s(twos, toFours);
+  const eights = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(fours, fours), toEights);
+  const both = i64x2.extract_lane(eights, 0);
+  const fraction = (both & 0xffffffff) * 100_000_000 + <i64> (<u64> both >> 32);
+  const mantissa = <i64> whole * 10_000_000_000_000_000 + fraction;
+  // Below, the digits that are cut off weigh more than the margin.
+  if (mantissa < 10_000_000_000_000) return 0;
+  const double = <f64> mantissa * 1e-16;
+  // The double is off by less than 1024 of its last place: that must not reach the middle of two float32.
+  const rest = <u32> reinterpret<u64>(double) & 0x1fffffff;
+  if (rest - (0x10000000 - 1024) <= 2048) return 0;
+  store<u32>(target, reinterpret<u32>(<f32> double) | (isNegative << 31));
+  return behind;
 }
 
 /** Has a bit set in each byte that is no digit. */

@@ -19,10 +19,10 @@ export function problemRows(problems: readonly Problem[], eventTimes: Float64Arr
     const kind = Number.isNaN(eventTimes[row]!) ? "rejected" : "malformed";
     rows.set(row, { row, kind, reason: field === undefined ? reason : `${field}: ${reason}` });
   }
-  eventTimes.forEach((time, row) => {
-    if (!Number.isNaN(time) || rows.has(row)) return;
+  for (let row = 0; row < eventTimes.length; row++) { // `forEach` calls a function a row
+    if (!Number.isNaN(eventTimes[row]!) || rows.has(row)) continue;
     rows.set(row, { row, kind: "rejected", reason: "event time is missing" });
-  });
+  }
   return [...rows.values()];
 }
 
@@ -33,10 +33,10 @@ export function lateRows(
   lateWatermark: number,
 ): AsideRow[] {
   const rows: AsideRow[] = [];
-  eventTimes.forEach((time, row) => {
-    const end = lastWindowStart(time, window) + window.size;
+  for (let row = 0; row < eventTimes.length; row++) {
+    const end = lastWindowStart(eventTimes[row]!, window) + window.size;
     if (end <= lateWatermark) rows.push({ row, kind: "late", reason: "its window was closed" });
-  });
+  }
   return rows;
 }
 

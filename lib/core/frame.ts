@@ -82,13 +82,18 @@ export function partialGroups(
   const { window, keys } = grouping;
   const groups: Group[] = [];
   for (let k = 0; k < windowsPerRow(window); k++) {
-    const starts = eventTimes.map((time) => {
+    const starts = new Float64Array(eventTimes.length);
+    let outside = 0;
+    for (let row = 0; row < starts.length; row++) { // `map` calls a function a row
+      const time = eventTimes[row]!;
       const start = lastWindowStart(time, window) - k * window.slide;
-      return time < start + window.size ? start : NaN;
-    });
+      const isInside = time < start + window.size;
+      starts[row] = isInside ? start : NaN;
+      if (!isInside) outside++;
+    }
     const inWindow = frame.withColumn(pl.Series(WINDOW, starts, pl.Float64));
     leaveFrame(inWindow);
-    const rows = (starts.some(Number.isNaN) ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
+    const rows = (outside > 0 ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
       .groupBy(WINDOW, ...keys).agg(...exprsOf(grouping));
     for (const [start, ...values] of rows.rows()) { // in the order of the columns
       groups.push({

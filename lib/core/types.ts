@@ -55,6 +55,8 @@ export interface Source {
   getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]>;
   /** Says where `getBatch` would find them, if that is in files. */
   locate?(start: Offsets, end: Offsets): Promise<readonly FileRange[]>;
+  /** How many bytes of messages it has not looked at yet, if it knows. */
+  unreadBytes?(): number;
   /** Offsets that were gone when they were to be read, with `failOnDataLoss: false`. */
   readonly lostOffsets?: number;
   close(): Promise<void>;
@@ -124,6 +126,10 @@ export interface ParsedBatch {
   readonly length: number;
   readonly columns: Readonly<Record<string, NumberColumn | StringColumn>>;
   readonly problems: readonly Problem[];
+  /** Shape [n, features], what the model reads, if it was asked for; NaN where a value is missing. */
+  readonly matrix?: Float32Array;
+  /** Shape [n], 1 where the matrix has a NaN. */
+  readonly unscored?: Uint8Array;
 }
 
 /** Fraud probabilities of a batch, row by row. */
@@ -141,6 +147,10 @@ export interface Scorer {
   readonly sha256: string;
   /** The ONNX file, where threads can load it too and score themselves. */
   readonly bytes?: Uint8Array<SharedArrayBuffer>;
+  /** The columns it reads, if it can take them as a matrix. */
+  readonly features?: readonly string[];
+  /** Scores as `score` does. */
+  scoreMatrix?(matrix: Float32Array, unscored: Uint8Array, length: number): Promise<Scores>;
   /** Reads the columns before it first waits for something: after that they may be gone. */
   score(columns: ParsedBatch["columns"], length: number): Promise<Scores>;
 }

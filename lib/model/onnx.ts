@@ -26,6 +26,9 @@ export class OnnxModel implements Scorer {
    */
   readonly features: readonly string[] = FEATURES;
   readonly #session: InferenceSession;
+  /** Kept from one run to the next, since a new one costs more than what is written to it. */
+  #matrix: Float32Array = new Float32Array();
+  #isRunning = false;
 
   private constructor(
     path: string,
@@ -89,6 +92,34 @@ export class OnnxModel implements Scorer {
         }
       }
     }
+    return await this.#run(matrix, unscoredRows, length);
+  }
+
+  /** Scores as `score` does; both arrays are copied at once. */
+  async scoreMatrix(
+    matrix: Float32Array,
+    unscored: Uint8Array,
+    length: number,
+  ): Promise<OnnxScores> {
+    const unscoredRows = unscored.slice();
+    if (this.#isRunning) return await this.#run(matrix.slice(), unscoredRows, length);
+    if (this.#matrix.length < matrix.length) this.#matrix = new Float32Array(matrix.length);
+    const own = this.#matrix.subarray(0, matrix.length);
+    own.set(matrix);
+    this.#isRunning = true;
+    try {
+      return await this.#run(own, unscoredRows, length);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #run(
+    matrix: Float32Array,
+    unscoredRows: Uint8Array,
+    length: number,
+  ): Promise<OnnxScores> {
+    const width = this.features.length;
     const probabilities = new Float64Array(length);
     if (length === 0) return { probabilities, unscored: 0, unscoredRows };
     const features = new Tensor("float32", matrix, [length, width]);

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readLines, scanLines } from "../../from_json/lines.ts";
+import { countLinesOf, type LineCount, readLines } from "../../from_json/lines.ts";
 import { lostMessages } from "../../from_json/rows.ts";
+import { countInThread } from "../../threads/pool.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 
 /** Lines between two remembered byte positions. */
@@ -61,10 +62,15 @@ export class TopicLog implements Source {
 
   /** Counts the complete lines of each partition; reads only what was added since the last call. */
   latestOffsets(): Promise<Offsets> {
-    return Promise.try(() => {
+    return Promise.try(async () => {
       this.#list();
+      await this.#countInThread();
       return Object.fromEntries([...this.#partitions].map(([p, lines]) => [p, lines.count()]));
     });
+  }
+
+  unreadBytes(): number {
+    return this.#partitions.values().reduce((sum, lines) => sum + lines.unreadBytes(), 0);
   }
 
   async getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
@@ -84,6 +90,21 @@ export class TopicLog implements Source {
     return Promise.resolve();
   }
 
+  /** Has a thread, if there is one, count half of what is new, and counts the other half meanwhile. */
+  async #countInThread(): Promise<void> {
+    let rest = this.unreadBytes() / 2;
+    if (rest < SHARED_BYTES) return;
+    const [theirs, ours]: [Promise<void>[], Lines[]] = [[], []];
+    for (const lines of this.#partitions.values()) {
+      const counting = rest >= lines.unreadBytes() / 2 ? lines.countInThread() : undefined;
+      if (counting) theirs.push(counting);
+      else ours.push(lines);
+      if (counting) rest -= lines.unreadBytes();
+    }
+    for (const lines of ours) lines.count();
+    await Promise.all(theirs);
+  }
+
   #list(): void {
     for (const { name } of Deno.readDirSync(this.folder)) {
       const partition = /^partition-(0|[1-9]\d*)\.jsonl$/.exec(name)?.[1];
@@ -98,6 +119,9 @@ export class TopicLog implements Source {
   }
 }
 
+/** Bytes from which a thread counts too. */
+const SHARED_BYTES = 32 * 1024 * 1024;
+
 /** The complete lines of a growing file. */
 class Lines {
   /** Byte position of line `i * STRIDE`. */
@@ -108,17 +132,33 @@ class Lines {
 
   constructor(readonly file: string) {}
 
+  unreadBytes(): number {
+    return (statSync(this.file, { throwIfNoEntry: false })?.size ?? 0) - this.#bytes;
+  }
+
   /** Reads synchronously, so that two queries that share a log never see an index half grown. */
   count(): number {
     const size = statSync(this.file, { throwIfNoEntry: false })?.size ?? 0;
     if (size < this.#bytes) {
       throw this.#lost(`${size} bytes, but offsets 0 to ${this.#count} took ${this.#bytes}`);
     }
-    scanLines({ file: this.file, from: this.#bytes, to: size }, (position) => {
-      this.#bytes = position;
-      if (++this.#count % STRIDE === 0) this.#marks.push(position);
-    });
+    const range = { file: this.file, from: this.#bytes, to: size };
+    this.#add(countLinesOf(range, this.#count, STRIDE));
     return this.#count;
+  }
+
+  /** Has a thread count, if there is one; what another call has counted meanwhile stays as it is. */
+  async countInThread(): Promise<void> {
+    const [from, line] = [this.#bytes, this.#count];
+    const range = { file: this.file, from, to: from + this.unreadBytes() };
+    const lines = await countInThread({ scan: range, line, stride: STRIDE });
+    if (lines && this.#bytes === from) this.#add(lines);
+  }
+
+  #add({ count, marks, end }: LineCount): void {
+    this.#count = count;
+    this.#bytes = end;
+    for (const mark of marks) this.#marks.push(mark);
   }
 
   /** Finds lines `[start, stop)`: they lie between the mark before `start` and the one after `stop`. */
