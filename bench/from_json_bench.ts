@@ -1,4 +1,4 @@
-import { parseMessages } from "../from_json/from_json.ts";
+import { parseMessages } from "../lib/json/from_json.ts";
 import type { Messages, Schema } from "../lib/core/types.ts";
 
 // deno bench bench/from_json_bench.ts — rows per second = rows / time per iteration

@@ -5,8 +5,8 @@
  */
 import { cpuUsage } from "node:process";
 import { fileURLToPath } from "node:url";
-import { KafkaSource } from "../lib/sources/kafka.ts";
-import { kafkaClient } from "../kafka/client.ts";
+import { KafkaSource } from "../lib/kafka/source.ts";
+import { kafkaClient } from "../lib/kafka/client.ts";
 import { missingTools, startBroker } from "../tools/kafka.ts";
 import { openKafkaPublisher } from "../tools/kafka_publisher.ts";
 

@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readParquetFolder } from "lib";
-import { installSpark, kafkaJars, PYTHON as SPARK_PYTHON, SPARK_ENV } from "../tools/spark.ts";
+import {
+  installSpark,
+  kafkaJars,
+  PYTHON as SPARK_PYTHON,
+  SPARK_ENV,
+} from "../tools/spark/spark.ts";
 import { type GeneratedTopic, type ModelName, MODELS, THRESHOLD } from "./generate.ts";
 import { type Cost, measure } from "./process.ts";
 

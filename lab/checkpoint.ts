@@ -3,7 +3,7 @@ import pl, { type DataFrame } from "polars";
 import { batchIds } from "../lib/checkpoint/checkpoint.ts";
 import { openLines } from "../lib/checkpoint/lines.ts";
 import { asTimestamps, doubles } from "../lib/core/frame.ts";
-import { inspectCheckpoint } from "../tools/inspect.ts";
+import { inspectCheckpoint } from "./inspect.ts";
 
 /** A checkpoint as tables, of all batches that it remembers. */
 export interface CheckpointTables {

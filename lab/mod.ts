@@ -7,4 +7,4 @@ export * from "./judge.ts";
 export * from "./recommend.ts";
 export * from "./scored_rows.ts";
 export * from "./sweep.ts";
-export { seededRandom } from "../tools/random.ts";
+export { seededRandom } from "./random.ts";

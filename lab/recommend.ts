@@ -1,4 +1,4 @@
-import { seededRandom } from "../tools/random.ts";
+import { seededRandom } from "./random.ts";
 import { compareShares } from "./chance.ts";
 import type { Count, Sweep } from "./sweep.ts";
 import { count, many } from "../view/display.ts";

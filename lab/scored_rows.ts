@@ -1,8 +1,8 @@
 import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA } from "lib";
-import { ChunkReader } from "../lib/chunks.ts";
+import { ChunkReader } from "../lib/threads/reader.ts";
 import { sameOffsets } from "../lib/core/plan.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
-import { ChunkPool } from "../threads/pool.ts";
+import { ChunkPool } from "../lib/threads/pool.ts";
 
 /** What the lab needs to know of each row of a topic, in the order of reading; shape [n]. */
 export interface ScoredRows {

@@ -1,7 +1,7 @@
 import type { DataFrame } from "polars";
 import type { Checkpoint, StateEntry } from "./checkpoint/checkpoint.ts";
-import { ChunkReader } from "./chunks.ts";
-import { advanceState } from "./core/aggregate.ts";
+import { ChunkReader } from "./threads/reader.ts";
+import { advanceState } from "./core/state.ts";
 import { explain } from "./core/explain.ts";
 import { type Cursor, limitOffsets, type OffsetEntry, sameOffsets } from "./core/plan.ts";
 import {
@@ -14,12 +14,10 @@ import {
 import type { Offsets, Sink, Source } from "./core/types.ts";
 import { advanceWatermark, type PartitionTimes, slowestPartition } from "./core/watermark.ts";
 import { mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
-import type { KpiSpec } from "./spec.ts";
 
 /** All that a query consists of. */
 export interface QueryParts {
   readonly source: Source;
-  readonly spec: KpiSpec | null;
   readonly pipeline: Pipeline;
   readonly sink: Sink;
   /** Where rows go that are late or cannot be read. */

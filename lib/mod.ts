@@ -22,7 +22,7 @@ export {
   ratio,
   TRANSACTION_SCHEMA,
   windowKpis,
-} from "./kpi.ts";
+} from "./kpi/kpi.ts";
 export { avg, count, countIf, max, min, sum } from "./core/functions.ts";
 export type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
 export { parseDuration } from "./core/duration.ts";
@@ -43,9 +43,9 @@ export type {
   Sink,
   Source,
 } from "./core/types.ts";
-export { openSource } from "./open_source.ts";
-export { openKpis } from "./open_kpis.ts";
-export { type KpiSpec, parseKpiSpec } from "./spec.ts";
+export { openSource } from "./sources/open.ts";
+export { openKpis } from "./kpi/open.ts";
+export { type KpiSpec, parseKpiSpec } from "./kpi/spec.ts";
 export { MemorySource } from "./sources/memory.ts";
 export { TopicLog } from "./sources/topic_log.ts";
 export { ConsoleSink } from "./sinks/console.ts";

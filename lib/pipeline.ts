@@ -1,5 +1,5 @@
 import pl, { type DataFrame, type Expr } from "polars";
-import type { Group, Merge } from "./core/aggregate.ts";
+import type { Group, Merge } from "./core/state.ts";
 import { asideFrame, emptyAside, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import {
@@ -18,9 +18,9 @@ import {
   mergeStats,
   newestByPartition,
 } from "./core/watermark.ts";
-import { readLines } from "../from_json/lines.ts";
-import { type Chunk, lengthOf, readChunk, type Slice } from "../threads/chunk.ts";
-import { ChunkPool } from "../threads/pool.ts";
+import { readLines } from "./json/lines.ts";
+import { type Chunk, lengthOf, readChunk, type Slice } from "./threads/chunk.ts";
+import { ChunkPool } from "./threads/pool.ts";
 
 /** What a chunk of a batch is computed with. */
 export interface BatchContext {

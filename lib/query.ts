@@ -2,7 +2,6 @@ import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
-import type { KpiSpec } from "./spec.ts";
 
 /** When batches run: `available-now`, `once`, or an interval such as `1 second`; 0 is at once. */
 export type Trigger = "available-now" | "once" | string;
@@ -110,11 +109,6 @@ export class StreamingQuery {
   /** Says in words why windows are written or not: the last batches, the watermark, what it waits for. */
   explain(): string {
     return this.#batches.explain(this.#recent);
-  }
-
-  /** This KPI query as plain data; null if it is another, or its source or model is no file or topic. */
-  spec(): KpiSpec | null {
-    return this.#parts.spec;
   }
 
   /** Stops the query after the running batch. */

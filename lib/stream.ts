@@ -4,10 +4,8 @@ import { parseDuration } from "./core/duration.ts";
 import type { Aggregate } from "./core/functions.ts";
 import type { Offsets, OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
-import { kpiAggregates, thresholdOf } from "./kpi.ts";
 import { type EventTimeRule, makePipeline, type PipelinePlan } from "./pipeline.ts";
 import { type QuerySettings, StreamingQuery } from "./query.ts";
-import type { KpiSpec } from "./spec.ts";
 
 /** Where a query begins and how much it reads at once; options as in Spark's Kafka source. */
 export interface ReadOptions {
@@ -81,10 +79,7 @@ interface ReadPlan extends Pick<PipelinePlan, "schema" | "columns"> {
   readonly eventTime?: EventTimeRule;
 }
 
-interface ResultPlan extends ReadPlan, PipelinePlan {
-  /** The window as it was given. */
-  readonly windowText: { readonly window: string; readonly slide?: string };
-}
+interface ResultPlan extends ReadPlan, PipelinePlan {}
 
 /**
  * Reads JSON messages against a schema, as Spark's `from_json` does: a field that cannot be read is
@@ -117,12 +112,10 @@ function rowStream(plan: ReadPlan): RowStream {
         );
       }
       const window = windowSpec(text, options);
-      const { slide } = options;
-      const windowText = { window: text, ...slide !== undefined && { slide } };
       return {
         agg(aggregates) {
           const grouping = { window, keys, aggregates };
-          return resultStream({ ...plan, timeColumn, windowText, grouping, finish: [] });
+          return resultStream({ ...plan, timeColumn, grouping, finish: [] });
         },
       };
     },
@@ -145,7 +138,6 @@ function resultStream(plan: ResultPlan): ResultStream {
       const identity = identityOf(plan, outputMode);
       return await StreamingQuery.start({
         source,
-        spec: specOf(plan, outputMode),
         pipeline,
         sink,
         rejected,
@@ -195,35 +187,6 @@ function identityOf(
 
 function textOf(aggregates: Readonly<Record<string, Aggregate>>): string {
   return Object.entries(aggregates).map(([name, { text }]) => `${name} = ${text}`).join(", ");
-}
-
-/** Returns the query as plain data; null if that cannot tell all of it. */
-function specOf(plan: ResultPlan, outputMode: OutputMode): KpiSpec | null {
-  const { source, options, schema, model, columns, eventTime, grouping, windowText } = plan;
-  const { startingOffsets = "earliest", startingTimestamp, ...limits } = options;
-  const [, kind, address] = /^(log|kafka):(.+)$/.exec(source.address ?? "") ?? [];
-  const [flag, ...others] = columns.flat();
-  const threshold = flag && thresholdOf(flag);
-  const isKpi = others.length === 0 && grouping.keys.length === 0 &&
-    grouping.window.offset === 0 && textOf(grouping.aggregates) === textOf(kpiAggregates()) &&
-    startingTimestamp === undefined && plan.timeColumn === "event_time";
-  if (
-    !isKpi || eventTime?.idleAfter || !address || !model?.path || threshold === undefined ||
-    !eventTime
-  ) return null;
-  return {
-    source: { kind: kind as "log" | "kafka", address },
-    topic: source.topic,
-    startingOffsets,
-    ...limits,
-    schema,
-    model: { path: model.path, sha256: model.sha256 },
-    threshold,
-    watermark: eventTime.delay,
-    ...eventTime.maxAhead !== undefined && { maxAhead: eventTime.maxAhead },
-    ...windowText,
-    outputMode,
-  };
 }
 
 async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {

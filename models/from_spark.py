@@ -1,6 +1,6 @@
 """Turns a saved Spark ML PipelineModel into the ONNX file that the notebook, `deno task kpi` and Spark score with.
 
-    pip install -r cluster/requirements.txt
+    pip install -r tools/spark/requirements.txt
     python models/from_spark.py MODEL_DIR --rows ROWS.jsonl --out FILE.onnx [--expect COLUMN]
 
 MODEL_DIR is what `PipelineModel.save` wrote: a VectorAssembler, then a StandardScaler or none, then a

@@ -1,6 +1,6 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { join } from "node:path";
-import { playScenario } from "../tools/scenario.ts";
+import { playScenario } from "./scenario/main.ts";
 
 // deno-lint-ignore no-explicit-any
 type Json = any;

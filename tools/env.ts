@@ -33,8 +33,8 @@ export async function ensureEnvironment(): Promise<Environment> {
     root: ROOT,
     python: PYTHON,
     variables: {
-      JUPYTER_PATH: [HOME, join(ROOT, "jupyter")].join(delimiter),
-      JUPYTER_CONFIG_PATH: join(ROOT, "jupyter", "config"),
+      JUPYTER_PATH: [HOME, join(ROOT, "tools", "jupyter")].join(delimiter),
+      JUPYTER_CONFIG_PATH: join(ROOT, "tools", "jupyter", "config"),
       JUPYTER_CONFIG_DIR: join(HOME, "config"),
       JUPYTER_DATA_DIR: join(HOME, "data"),
       JUPYTER_RUNTIME_DIR: join(HOME, "runtime"),
@@ -174,7 +174,7 @@ async function findPython(): Promise<[string, ...string[]]> {
 
 async function writeKernelSpec(): Promise<void> {
   const spec = JSON.parse(
-    await Deno.readTextFile(join(ROOT, "jupyter", "kernels", "deno", "kernel.json")),
+    await Deno.readTextFile(join(ROOT, "tools", "jupyter", "kernels", "deno", "kernel.json")),
   ) as { argv: string[] };
   // The native binary itself: the npm package's wrapper would die on the interrupt meant for the kernel.
   spec.argv[0] = Deno.execPath();

@@ -8,11 +8,11 @@ import { closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { kafkaClient } from "../kafka/client.ts";
+import { kafkaClient } from "../lib/kafka/client.ts";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
-const POM = `${PROJECT}cluster/kafka/pom.xml`;
-const TEMPLATE = `${PROJECT}cluster/kafka/server.properties`;
+const POM = `${PROJECT}tools/kafka/pom.xml`;
+const TEMPLATE = `${PROJECT}tools/kafka/server.properties`;
 const STATE = `${PROJECT}.kafka`;
 /** The broker's jars, shared by the development broker and the tests. */
 export const JARS = `${STATE}/lib`;

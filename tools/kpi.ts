@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { JsonlSink } from "./jsonl_sink.ts";
+import { JsonlSink } from "../lib/sinks/jsonl.ts";
 import {
   ConsoleSink,
   type KpiSpec,
@@ -15,7 +15,7 @@ import {
   type StreamingQueryProgress,
   TRANSACTION_SCHEMA,
 } from "lib";
-import { takeOver } from "./takeover.ts";
+import { takeOver } from "./spark/takeover.ts";
 
 const USAGE = `Usage: deno task kpi --source log:DIR|kafka:BOOTSTRAP --checkpoint DIR
   [--topic transactions] [--watermark "30 seconds"] [--window "1 minute"] [--slide "30 seconds"]

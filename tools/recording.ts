@@ -1,5 +1,5 @@
 import pl from "polars";
-import { seededRandom } from "./random.ts";
+import { seededRandom } from "../lab/random.ts";
 
 /** The columns of a recording in the order of a message's fields, after `event_time`. */
 export const COLUMNS: readonly string[] = [

@@ -97,7 +97,7 @@ export async function writeReport(
 
 async function runNotebook(notebook: string, executed: string, env: Environment): Promise<void> {
   const child = new Deno.Command(env.python, {
-    args: [join(env.root, "jupyter", "run_notebook.py"), notebook, executed],
+    args: [join(env.root, "tools", "jupyter", "run_notebook.py"), notebook, executed],
     env: { ...env.variables, REPORT_VERSIONS: JSON.stringify(await versions(env.root)) },
     stdin: "null",
     stdout: "piped",

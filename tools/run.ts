@@ -34,7 +34,7 @@ export function permissionFlags({ read, write, net }: Access): string[] {
   const list = (paths: readonly string[]) =>
     paths.map((path) => resolve(path).replaceAll(",", ",,")).join(",");
   const packages = join(ROOT, "node_modules");
-  const code = ["lib", "from_json"].map((folder) => join(ROOT, folder)); // threads load it anew
+  const code = [join(ROOT, "lib")]; // threads load it anew
   return [
     "--no-prompt",
     `--allow-read=${list([...code, packages, ...read])}`,

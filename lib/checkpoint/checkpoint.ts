@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { Group, Key, State } from "../core/aggregate.ts";
-import { groupId } from "../core/aggregate.ts";
+import type { Group, Key, State } from "../core/state.ts";
+import { groupId } from "../core/state.ts";
 import type { CommitEntry, Cursor, Logged, OffsetEntry } from "../core/plan.ts";
 import { resume } from "../core/plan.ts";
 import type { RowAccounting } from "../core/progress.ts";

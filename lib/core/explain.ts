@@ -1,4 +1,4 @@
-import type { Group } from "./aggregate.ts";
+import type { Group } from "./state.ts";
 import { isoTime, type StreamingQueryProgress } from "./progress.ts";
 import type { OutputMode } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import pl, { type DataFrame, type DataType, type Expr, type Series } from "polars";
-import type { Group, Key } from "./aggregate.ts";
+import type { Group, Key } from "./state.ts";
 import type { Aggregate } from "./functions.ts";
 import type { NumberColumn, ParsedBatch, Schema, StringColumn } from "./types.ts";
 import { lastWindowStart, type WindowSpec, windowsPerRow } from "./window.ts";

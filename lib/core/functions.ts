@@ -1,5 +1,5 @@
 import pl, { type Expr } from "polars";
-import type { Merge } from "./aggregate.ts";
+import type { Merge } from "./state.ts";
 
 /** An aggregate that merges: its partial result is one or two numbers a group, its slots. */
 export interface Aggregate {

@@ -1,4 +1,4 @@
-import type { Step } from "./aggregate.ts";
+import type { Step } from "./state.ts";
 import type { Offsets } from "./types.ts";
 import type { EventTimeStats } from "./watermark.ts";
 

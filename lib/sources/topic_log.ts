@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { countLinesOf, type LineCount, readLines } from "../../from_json/lines.ts";
-import { lostMessages } from "../../from_json/rows.ts";
-import { countInThread } from "../../threads/pool.ts";
+import { countLinesOf, type LineCount, readLines } from "../json/lines.ts";
+import { lostMessages } from "../json/rows.ts";
+import { countInThread } from "../threads/pool.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 
 /** Lines between two remembered byte positions. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describeInspection, inspectCheckpoint } from "../../tools/inspect.ts";
+import { describeInspection, inspectCheckpoint } from "../../lab/inspect.ts";
 import { runQuery } from "../faults/in_process.ts";
 import { logTopic, placeIn, transactions } from "../faults/program.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import pl from "polars";
-import { advanceState } from "../../lib/core/aggregate.ts";
+import { advanceState } from "../../lib/core/state.ts";
 import { partialGroups } from "../../lib/core/frame.ts";
 import { type Aggregate, avg, count, countIf, max, min, sum } from "../../lib/core/functions.ts";
 

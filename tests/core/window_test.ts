@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { lastWindowStart, windowSpec, windowsPerRow } from "../../lib/core/window.ts";
-import { playScenario } from "../../tools/scenario.ts";
+import { playScenario } from "../scenario/main.ts";
 
 Deno.test("windowSpec() reads window, slide and start; tumbling windows slide by their size", () => {
   deepEqual(windowSpec("1 minute"), { size: 60_000, slide: 60_000, offset: 0 });
@@ -71,7 +71,7 @@ Deno.test("windows, watermarks and times without a zone are in UTC on a machine 
   const expected = await playScenario(join(root, scenario));
   for (const TZ of ["Asia/Kolkata", "America/New_York"]) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "-A", join("tools", "scenario.ts"), scenario],
+      args: ["run", "--no-check", "-A", join("tests", "scenario", "main.ts"), scenario],
       cwd: root,
       env: { TZ },
     }).output();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { damageSuite, mishapSuite } from "./files.ts";
 import type { Effect } from "./effects.ts";
 import { effectsOf, inProcessSuite, runQuery } from "./in_process.ts";
-import { JsonlSink } from "../../tools/jsonl_sink.ts";
+import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 import { killSuite, TOO_LATE } from "./kills.ts";
 import { poisonSuite } from "./poison.ts";
 import { FaultTable, logTopic, placeIn, transactions } from "./program.ts";

@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
 import { makeFolder, writeFile } from "../../lib/files.ts";
-import { JsonlSink } from "../../tools/jsonl_sink.ts";
+import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 import { existsSync } from "node:fs";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import type { Messages, Offsets, Source } from "lib";
-import { inspectCheckpoint } from "../../tools/inspect.ts";
+import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { runQuery } from "./in_process.ts";
 import { type FaultTable, placeIn, transactions } from "./program.ts";
 

@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
 import { isAlert, OnnxModel, ParquetSink, readParquetFolder, windowKpis } from "lib";
-import { inspectCheckpoint } from "../../tools/inspect.ts";
+import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { runQuery, type Settings } from "./in_process.ts";
 import {
   checkAccounting,

@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FEATURES, readParquetFolder } from "lib";
-import { inspectCheckpoint, type Inspection } from "../../tools/inspect.ts";
+import { inspectCheckpoint, type Inspection } from "../../lab/inspect.ts";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BASE = Date.UTC(2024, 0, 1, 10);

@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { count, MemorySink, MemorySource, TRANSACTION_SCHEMA } from "lib";
-import { inspectCheckpoint } from "../../tools/inspect.ts";
+import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { runQuery, SCORER, type Settings, startQuery } from "./in_process.ts";
 import { SAME, undisturbedProgram } from "./kills.ts";
 import {

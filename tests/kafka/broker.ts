@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Admin } from "kafkajs";
 import { type Broker, JARS, missingTools, startBroker } from "../../tools/kafka.ts";
-import { kafkaClient } from "../../kafka/client.ts";
+import { kafkaClient } from "../../lib/kafka/client.ts";
 
 const FOREIGN = fileURLToPath(new URL("Foreign.java", import.meta.url));
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as net from "node:net";
 import { Kafka } from "kafkajs";
-import { KafkaSource } from "../../lib/sources/kafka.ts";
-import { createCluster, kafkaClient } from "../../kafka/client.ts";
+import { KafkaSource } from "../../lib/kafka/source.ts";
+import { createCluster, kafkaClient } from "../../lib/kafka/client.ts";
 import { freePorts } from "./broker.ts";
 
 Deno.test("createCluster() still finds what it uses behind kafkajs' interface", async () => {

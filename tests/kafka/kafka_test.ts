@@ -4,8 +4,8 @@ import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { Messages, Offsets } from "../../lib/core/types.ts";
-import { type KafkaOptions, KafkaSource } from "../../lib/sources/kafka.ts";
-import { kafkaClient } from "../../kafka/client.ts";
+import { type KafkaOptions, KafkaSource } from "../../lib/kafka/source.ts";
+import { kafkaClient } from "../../lib/kafka/client.ts";
 import { openKafkaPublisher } from "../../tools/kafka_publisher.ts";
 import { isBrokerMissing, openTestBroker, PASSWORD, type TestBroker, withAdmin } from "./broker.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { decodeFetchResponse, MessagesBuilder } from "../../kafka/record_batch.ts";
+import { decodeFetchResponse, MessagesBuilder } from "../../lib/kafka/record_batch.ts";
 
 interface BatchOptions {
   readonly producerId?: number;

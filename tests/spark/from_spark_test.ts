@@ -1,7 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { OnnxModel } from "lib";
-import { PYTHON } from "../../tools/spark.ts";
+import { PYTHON } from "../../tools/spark/spark.ts";
 import { withoutSpark } from "./topics.ts";
 
 const ignore = await withoutSpark("tests/spark/from_spark_test.ts");

@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "spark"))
 import kpi_job  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 

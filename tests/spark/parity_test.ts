@@ -3,10 +3,10 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import type { DataFrame } from "polars";
 import { type KpiSpec, MemorySink, OnnxModel, type OutputMode, readParquetFolder } from "lib";
-import { parseMessages } from "../../from_json/from_json.ts";
+import { parseMessages } from "../../lib/json/from_json.ts";
 import { TopicLog } from "../../lib/sources/topic_log.ts";
-import { LOCAL_CONF, PYTHON, SPARK_ENV } from "../../tools/spark.ts";
-import { takeOver } from "../../tools/takeover.ts";
+import { LOCAL_CONF, PYTHON, SPARK_ENV } from "../../tools/spark/spark.ts";
+import { takeOver } from "../../tools/spark/takeover.ts";
 import { appendHalf, makeTopics, ours, rowsOf, specFor, withoutSpark } from "./topics.ts";
 
 const ignore = await withoutSpark("tests/spark/parity_test.ts");

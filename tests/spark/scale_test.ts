@@ -1,6 +1,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";
-import { type Figures, type Needs, pageTable, planFor, readFigures } from "../../tools/scale.ts";
+import {
+  type Figures,
+  type Needs,
+  pageTable,
+  planFor,
+  readFigures,
+} from "../../tools/spark/scale.ts";
 
 const HOUR = 3_600_000;
 const FIGURES: Figures = {

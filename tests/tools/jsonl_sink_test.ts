@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
-import { JsonlSink } from "../../tools/jsonl_sink.ts";
+import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 
 const rows = (...values: string[]) => pl.DataFrame({ v: values }, { schema: { v: pl.Utf8 } });
 const NEW = { batchId: 0, isNew: true };

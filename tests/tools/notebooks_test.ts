@@ -7,7 +7,7 @@ import {
   joinCells,
   type Notebook,
   savedErrors,
-} from "../../tools/notebooks.ts";
+} from "../../tools/dev/notebooks.ts";
 
 function notebook(...sources: string[]): Notebook {
   return {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closingLine, readSummary } from "../../tools/test.ts";
+import { closingLine, readSummary } from "../../tools/dev/test.ts";
 
 Deno.test("readSummary() reads the last summary of deno test", () => {
   const cases = [

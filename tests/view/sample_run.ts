@@ -1,7 +1,7 @@
 import pl from "polars";
 import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
-import { seededRandom } from "../../tools/random.ts";
+import { seededRandom } from "../../lab/random.ts";
 import type { Run } from "../../view/run.ts";
 
 const start = Date.UTC(2024, 0, 1, 10);

@@ -1,0 +1,209 @@
+import { join } from "node:path";
+import { batchIds } from "../lib/checkpoint/checkpoint.ts";
+import { openLines } from "../lib/checkpoint/lines.ts";
+import {
+  type CommitEntry,
+  type Cursor,
+  type Logged,
+  type OffsetEntry,
+  resume,
+} from "../lib/core/plan.ts";
+import { isoTime, type RowTotals } from "../lib/core/progress.ts";
+import type { Offsets } from "../lib/core/types.ts";
+import { readFile } from "../lib/files.ts";
+
+/** A batch as the two logs tell it. */
+export interface InspectedBatch {
+  readonly batchId: number;
+  /** Where the batch ends, one entry a source: `{"transactions": {"0": 17}}`. */
+  readonly end: readonly unknown[];
+  readonly watermark: string;
+  readonly planned: string;
+  readonly committed: boolean;
+  readonly nextWatermark: string | null;
+  readonly conf: Readonly<Record<string, string>>;
+}
+
+export interface Inspection {
+  readonly writtenBy: "this program" | "Spark";
+  readonly queryId: string | null;
+  /** What a restart may not change; null in Spark's, which does not record it. */
+  readonly query: Readonly<Record<string, string>> | null;
+  /** Where the first batch began. */
+  readonly initialOffsets: unknown;
+  readonly batches: readonly InspectedBatch[];
+  /** What a restart will do; null if it would be refused, and `problems` says why. */
+  readonly restart: {
+    readonly batchId: number;
+    readonly rerun: boolean;
+    readonly watermark: string;
+  } | null;
+  /** The windows that are open after the last committed batch; null in Spark's, whose state is binary. */
+  readonly openWindows: readonly { start: string; keys: readonly unknown[]; rows: number }[] | null;
+  /** What became of all rows: read = counted + late + rejected + open. */
+  readonly rows: RowTotals & { readonly open: number } | null;
+  readonly settingsChanges: readonly {
+    readonly batchId: number;
+    readonly setting: string;
+    readonly was: string | null;
+    readonly is: string | null;
+  }[];
+  /** The process that holds the checkpoint, or that held it when it ended abruptly. */
+  readonly lockedBy: string | null;
+  readonly problems: readonly string[];
+}
+
+type Lines = readonly Record<string, unknown>[];
+
+/** Reads a checkpoint folder. What is damaged is named in `problems`; throws if `dir` is no checkpoint. */
+export async function inspectCheckpoint(dir: string): Promise<Inspection> {
+  const problems: string[] = [];
+  const metadataText = await readFile(join(dir, "metadata"));
+  if (metadataText === undefined && await readFile(join(dir, "sources", "0", "0")) === undefined) {
+    throw new Error(`"${dir}" is no checkpoint: it has no file "metadata"`);
+  }
+  const isOurs = metadataText?.includes('"checksum"') ??
+    await readFile(join(dir, "lock")) !== undefined;
+  const attempt = async <T>(task: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await task();
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  };
+  const readLines = (place: string, prefix = ""): Promise<Lines | undefined> =>
+    attempt(async () => {
+      const text = prefix + await Deno.readTextFile(join(dir, place));
+      return isOurs ? openLines(join(dir, place), place, text) : sparkLines(join(dir, place), text);
+    });
+  const ids = (folder: string) => attempt(() => batchIds(join(dir, folder)));
+  const metadata = (await readLines("metadata", "v1\n"))?.[0];
+  // Read only until batch 0 is committed, so that it may be gone.
+  const hasInitial = await readFile(join(dir, "sources", "0", "0")) !== undefined;
+  const initial = hasInitial ? await readLines("sources/0/0") : undefined;
+  const commits = new Map<number, CommitEntry>();
+  for (const id of await ids("commits") ?? []) {
+    const entry = (await readLines(`commits/${id}`))?.[0];
+    if (entry) commits.set(id, entry as unknown as CommitEntry);
+  }
+  const planned: Logged<OffsetEntry & { sources: Lines }>[] = [];
+  for (const id of await ids("offsets") ?? []) {
+    const [head, ...sources] = await readLines(`offsets/${id}`) ?? [];
+    const end = Object.values(sources[0] ?? {})[0] as Offsets;
+    const entry = { ...head as unknown as OffsetEntry, end, sources };
+    if (head) planned.push({ batchId: id, entry });
+  }
+  const [lastCommit] = [...commits].at(-1) ?? [];
+  const damaged = problems.length > 0;
+  const cursor = await attempt(() =>
+    resume({
+      previousOffsets: planned.at(-2),
+      lastOffsets: planned.at(-1),
+      lastCommit: lastCommit === undefined
+        ? undefined
+        : { batchId: lastCommit, entry: commits.get(lastCommit)! },
+    })
+  );
+  const state = isOurs && cursor && cursor.batchId > 0
+    ? await readLines(`state/${cursor.batchId - 1}`)
+    : undefined;
+  const openWindows = state?.slice(1).map(({ start, keys, rows }) => ({
+    start: isoTime(start as number),
+    keys: keys as unknown[],
+    rows: rows as number,
+  }));
+  const open = openWindows?.reduce((sum, { rows }) => sum + rows, 0) ?? 0;
+  return {
+    writtenBy: isOurs ? "this program" : "Spark",
+    queryId: metadata?.id as string ?? null,
+    query: metadata?.query as Inspection["query"] ?? null,
+    initialOffsets: initial?.at(-1) ?? null,
+    batches: planned.map(({ batchId, entry }) => ({
+      batchId,
+      end: entry.sources,
+      watermark: isoTime(entry.batchWatermarkMs),
+      planned: isoTime(entry.batchTimestampMs),
+      committed: commits.has(batchId),
+      nextWatermark: commits.has(batchId)
+        ? isoTime(commits.get(batchId)!.nextBatchWatermarkMs)
+        : null,
+      conf: entry.conf,
+    })),
+    restart: damaged || !cursor ? null : restartOf(cursor),
+    openWindows: openWindows ?? null,
+    rows: state ? { ...state[0]!.total as RowTotals, open } : null,
+    settingsChanges: planned.slice(1).flatMap(({ batchId, entry }, i) => {
+      const before = planned[i]!.entry.conf, settings = { ...before, ...entry.conf };
+      return Object.keys(settings).filter((key) => before[key] !== entry.conf[key]).map((key) => ({
+        batchId,
+        setting: key,
+        was: before[key] ?? null,
+        is: entry.conf[key] ?? null,
+      }));
+    }),
+    lockedBy: await readFile(join(dir, "lock")) || null,
+    problems,
+  };
+}
+
+/** Tells an inspection in words, one thing a line. */
+export function describeInspection(found: Inspection): string {
+  const { batches, restart, openWindows, rows } = found;
+  const last = batches.at(-1), committed = batches.filter((batch) => batch.committed);
+  const offsets = (end: readonly unknown[]) =>
+    end.map((source) => JSON.stringify(source)).join(" ");
+  const span = batches.length === 0 ? "" : ` (${batches[0]!.batchId} to ${last!.batchId})`;
+  const lines = [
+    `Query ${found.queryId ?? "unknown"}, written by ${found.writtenBy}`,
+    ...Object.entries(found.query ?? {}).map(([key, value]) => `  ${key}: ${value || "none"}`),
+    ...found.lockedBy === null
+      ? []
+      : [`Lock: process ${found.lockedBy}, running or ended abruptly`],
+    `Began at ${JSON.stringify(found.initialOffsets)}`,
+    `Batches here: ${batches.length} planned${span}, ${committed.length} of them committed`,
+    ...last === undefined ? [] : [
+      `Batch ${last.batchId} ends before ${
+        offsets(last.end)
+      }, with the watermark ${last.watermark}` +
+      (last.committed ? `, then ${last.nextWatermark}` : ""),
+    ],
+    ...Object.entries(last?.conf ?? {}).map(([key, value]) => `  ${key}: ${value}`),
+    ...found.settingsChanges.map(({ batchId, setting, was, is }) =>
+      `From batch ${batchId} on, ${setting} is ${is ?? "not set"}; it was ${was ?? "not set"}`
+    ),
+    ...found.problems.map((problem) => `Problem: ${problem}`),
+    restart === null
+      ? "A restart is refused, see the problems"
+      : restart.rerun
+      ? `A restart runs batch ${restart.batchId} again, with the same offsets and the watermark ${restart.watermark}`
+      : `A restart goes on with batch ${restart.batchId} and the watermark ${restart.watermark}`,
+  ];
+  if (openWindows !== null) {
+    lines.push(`Open windows: ${openWindows.length}`);
+    for (const { start, keys, rows } of openWindows) {
+      lines.push(`  ${start}${keys.length > 0 ? ` ${JSON.stringify(keys)}` : ""}: ${rows} rows`);
+    }
+  }
+  if (rows !== null) {
+    const { read, counted, late, rejected, open } = rows;
+    lines.push(
+      `Rows: ${read} read = ${counted} counted + ${late} late + ${rejected} rejected + ${open} open`,
+    );
+  }
+  return lines.join("\n");
+}
+
+function restartOf({ batchId, planned, watermark }: Cursor): NonNullable<Inspection["restart"]> {
+  return { batchId, rerun: planned !== undefined, watermark: isoTime(watermark) };
+}
+
+/** Spark puts a NUL before the first offsets of a Kafka source. */
+function sparkLines(path: string, text: string): Lines {
+  const [version, ...lines] = text.replace(/^\0/, "").split("\n");
+  if (version !== "v1") throw new SyntaxError(`Cannot read "${path}": expected v1, got ${version}`);
+  try {
+    return lines.map((line) => JSON.parse(line));
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,33 @@
+import { isAlert, windowKpis } from "./kpi.ts";
+import { OnnxModel } from "../model/onnx.ts";
+import { openSource } from "../sources/open.ts";
+import type { KpiSpec } from "./spec.ts";
+import { readStream, type ResultStream } from "../stream.ts";
+
+/**
+ * Opens the source and the model that a spec names and builds its query: call `writeStream` with
+ * the spec's output mode. Throws if the model's file is not the one of the spec. Close the model
+ * after the query.
+ */
+export async function openKpis(
+  spec: KpiSpec,
+): Promise<{ readonly kpis: ResultStream; readonly model: OnnxModel }> {
+  const { startingOffsets, maxOffsetsPerTrigger, failOnDataLoss } = spec;
+  const model = await OnnxModel.load(spec.model.path);
+  if (model.sha256 !== spec.model.sha256) {
+    await model.close();
+    throw new TypeError(
+      `"${spec.model.path}" is not the model of the spec: its SHA-256 is ${model.sha256} and ` +
+        `should be ${spec.model.sha256}. Restore the file, or write the spec anew`,
+    );
+  }
+  const address = `${spec.source.kind}:${spec.source.address}`;
+  const onLoss = failOnDataLoss === undefined ? {} : { failOnDataLoss };
+  const source = await openSource(address, spec.topic, onLoss);
+  const rows = readStream(source, spec.schema, {
+    startingOffsets,
+    ...onLoss,
+    ...maxOffsetsPerTrigger !== undefined && { maxOffsetsPerTrigger },
+  });
+  return { kpis: windowKpis(rows.score(model).withColumns(isAlert(spec.threshold)), spec), model };
+}

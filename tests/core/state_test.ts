@@ -1,0 +1,135 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { advanceState, type Group, groupId, type Step } from "../../lib/core/state.ts";
+
+/** Windows of 10 with one count and one greatest value. */
+function group(start: number, rows = 1, most: number | null = rows, key?: string): Group {
+  return { start, keys: key === undefined ? [] : [key], rows, slots: [rows, most] };
+}
+
+function advance(state: Step["state"], groups: readonly Group[], marks: {
+  mode?: "append" | "update" | "complete";
+  late?: number | null;
+  mark?: number | null;
+} = {}): Step {
+  const { mode = "append", late = 0, mark = late } = marks;
+  return advanceState(state, groups, {
+    mode,
+    size: 10,
+    merges: ["add", "max"],
+    lateWatermark: late,
+    watermark: mark,
+  });
+}
+
+function stateOf(...groups: readonly Group[]): Map<string, Group> {
+  return new Map(groups.map((group) => [groupId(group), group]));
+}
+
+const starts = (groups: Iterable<Group>) => Array.from(groups, ({ start }) => start);
+
+Deno.test("advanceState() closes a window when the watermark reaches its end", () => {
+  //  0         10        20        30
+  //  [----A----)[----B---)[----C---)
+  //                      ^ 20: A and B are closed
+  for (const [mark, closed] of [[9, []], [10, [0]], [19, [0]], [20, [0, 10]]] as const) {
+    const step = advance(stateOf(group(0), group(10), group(20)), [], { mark, late: 0 });
+    deepEqual(starts(step.emitted), closed);
+    deepEqual(starts(step.state.values()), [0, 10, 20].slice(closed.length));
+    equal(step.numRowsRemoved, closed.length);
+  }
+});
+
+Deno.test("advanceState() drops by the watermark before, and closes by the watermark now", () => {
+  const kept = advance(new Map(), [group(0)], { late: 9, mark: 10 });
+  deepEqual(starts(kept.emitted), [0]); // taken, closed and written in one batch
+  equal(kept.numRowsDroppedByWatermark, 0);
+  const dropped = advance(new Map(), [group(0, 3)], { late: 10, mark: 20 });
+  deepEqual(dropped.emitted, []);
+  equal(dropped.numRowsDroppedByWatermark, 1);
+  equal(dropped.lateRows, 3);
+});
+
+Deno.test("advanceState() writes by output mode: closed, touched or all", () => {
+  const state = stateOf(group(0), group(10), group(20));
+  const batch = [group(0), group(20)];
+  const written = {
+    append: [0, 10],
+    update: [0, 20], // also what it closes
+    complete: [0, 10, 20],
+  };
+  for (const mode of ["append", "update", "complete"] as const) {
+    const step = advance(state, batch, { mode, late: 0, mark: 20 });
+    deepEqual(starts(step.emitted), written[mode]);
+    equal(step.numRowsUpdated, 2);
+    equal(step.state.size, mode === "complete" ? 3 : 1);
+  }
+});
+
+Deno.test("advanceState() drops and closes nothing in complete mode or without a watermark", () => {
+  const ways = [{ mode: "complete", late: 100 }, { mode: "update", late: null }] as const;
+  for (const { mode, late } of ways) {
+    const step = advance(stateOf(group(0)), [group(0), group(10)], { mode, late });
+    deepEqual(step.state.get("0"), group(0, 2, 1));
+    deepEqual(starts(step.state.values()), [0, 10]);
+    equal(step.lateRows + step.finalRows, 0);
+  }
+});
+
+Deno.test("advanceState() merges slots; null is no value, and NaN is the greatest", () => {
+  const cases: [a: number | null, b: number | null, least: number | null, most: number | null][] = [
+    [1, 2, 1, 2],
+    [2, 1, 1, 2],
+    [null, 1, 1, 1],
+    [1, null, 1, 1],
+    [null, null, null, null],
+    [NaN, 1, 1, NaN],
+    [1, NaN, 1, NaN],
+    [NaN, NaN, NaN, NaN],
+  ];
+  for (const [a, b, least, most] of cases) {
+    const one = (slot: number | null): Group => ({
+      start: 0,
+      keys: [],
+      rows: 1,
+      slots: [slot, slot],
+    });
+    const { state } = advanceState(stateOf(one(a)), [one(b)], {
+      mode: "update",
+      size: 10,
+      merges: ["min", "max"],
+      lateWatermark: 0,
+      watermark: 0,
+    });
+    deepEqual(state.get("0")!.slots, [least, most]);
+  }
+});
+
+Deno.test("advanceState() keeps keys apart, orders by window and key, and leaves its state as it was", () => {
+  const before = stateOf(group(0, 1, 1, "b"));
+  const batch = [group(10, 1, 1, "a"), group(0, 1, 1, "a"), group(0, 2, 5, "b")];
+  const step = advance(before, batch, { mode: "update", late: 0 });
+  const written = step.emitted.map(({ start, keys, slots }) => [start, ...keys, ...slots]);
+  deepEqual(written, [[0, "a", 1, 1], [0, "b", 3, 5], [10, "a", 1, 1]]);
+  deepEqual([...before.values()], [group(0, 1, 1, "b")]);
+});
+
+Deno.test("advanceState() counts a late window once, in however many parts it comes", () => {
+  const batch = [group(0, 2), group(0, 3), group(10)];
+  const step = advance(new Map(), batch, { late: 20 });
+  equal(step.numRowsDroppedByWatermark, 2);
+  equal(step.lateRows, 6);
+});
+
+Deno.test("groupId() tells keys of different types apart", () => {
+  const ids = [[1], ["1"], [null], ["null"], ["a", "b"], ['a","b'], []].map((keys) =>
+    groupId({ start: 0, keys, rows: 0, slots: [] })
+  );
+  equal(new Set(ids).size, ids.length);
+});
+
+Deno.test("advanceState() adds integers exactly up to 2^53", () => {
+  const { state } = advance(stateOf(group(0, 2 ** 53 - 1)), [group(0, 1)]);
+  equal(state.get("0")!.rows, 2 ** 53);
+  const beyond = advance(state, [group(0, 1)]).state.get("0")!.rows;
+  equal(beyond, 2 ** 53); // one more is lost
+});

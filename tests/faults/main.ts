@@ -1,0 +1,103 @@
+/**
+ * `deno task faults [--seed N] [--record] [SUITE …]`: the long run of the fault harness. It prints a table of the
+ * faults, how often each was tried and what came of it, and ends with code 1 at the first row that is lost or doubled.
+ * `--record` writes the table into docs/faults.md.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { damageSuite, mishapSuite } from "./files.ts";
+import { inProcessSuite } from "./in_process.ts";
+import { openKafkaTopics } from "./kafka.ts";
+import { killSuite, TOO_LATE } from "./kills.ts";
+import { memorySuite } from "./memory.ts";
+import { poisonSuite } from "./poison.ts";
+import { FaultTable, ROOT } from "./program.ts";
+import * as surroundings from "./surroundings.ts";
+import { missingTools } from "../../tools/kafka.ts";
+
+interface SuiteOptions {
+  readonly dir: string;
+  readonly table: FaultTable;
+  readonly seed: number;
+}
+
+const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<void>>> = {
+  // First: what other suites leave in the heap would hide a growth.
+  memory: (options) => memorySuite(options, 60_000_000),
+  kills: (options) => killSuite({ ...options, share: 1, random: 60, twice: 40 }),
+  kafka: kafkaKills,
+  steps: (options) => inProcessSuite({ ...options, share: 1 }),
+  damage: (options) => damageSuite({ ...options, step: 1 }),
+  files: (options) => mishapSuite({ ...options, share: 1 }),
+  locks: surroundings.lockSuite,
+  folders: surroundings.deletedSuite,
+  clocks: surroundings.clockSuite,
+  changes: surroundings.changeSuite,
+  signals: surroundings.signalSuite,
+  disks: async (options) => {
+    if (await surroundings.canMount()) return await surroundings.diskSuite(options, 1);
+    options.table.add("a full disk", "SKIPPED: needs root on Linux, to mount one");
+  },
+  retention: (options) => surroundings.retentionSuite(options, 5_000),
+  poison: (options) => poisonSuite(options, 1_000_000),
+};
+
+async function kafkaKills(options: SuiteOptions): Promise<void> {
+  const missing = await missingTools();
+  if (missing !== undefined) {
+    options.table.add("kill -9, Kafka", `SKIPPED: ${missing}`);
+    return;
+  }
+  const { newTopic, close } = await openKafkaTopics(options.dir);
+  try {
+    const counts = { share: 0.2, random: 20, twice: 10 };
+    await killSuite({ ...options, ...counts, newTopic, source: "Kafka" });
+  } finally {
+    await close();
+  }
+}
+
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    options: { seed: { type: "string", default: "1" }, record: { type: "boolean" } },
+    allowPositionals: true,
+  });
+  const unknown = positionals.filter((name) => !(name in SUITES));
+  if (unknown.length > 0) {
+    console.error(`No suite ${unknown.join(", ")}; there are ${Object.keys(SUITES).join(", ")}`);
+    return 2;
+  }
+  const table = new FaultTable();
+  const root = await Deno.makeTempDir({ prefix: "faults-" });
+  let failed = 0;
+  for (const [name, suite] of Object.entries(SUITES)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const started = performance.now();
+    const dir = join(root, name);
+    await Deno.mkdir(dir);
+    try {
+      await suite({ dir, table, seed: Number(values.seed) });
+      await Deno.remove(dir, { recursive: true });
+      console.error(`${name}: ok (${((performance.now() - started) / 1000).toFixed(0)} s)`);
+    } catch (error) {
+      failed++;
+      console.error(`${name}: FAILED, see ${dir}`, error);
+    }
+  }
+  const summary = `${table}\n\n${
+    table.tried(/^kill -9/, TOO_LATE)
+  } kills; ${failed} of the suites failed.`;
+  console.log(summary);
+  if (values.record && failed === 0) await record(summary);
+  return failed > 0 ? 1 : 0;
+}
+
+async function record(summary: string): Promise<void> {
+  const path = join(ROOT, "docs", "faults.md");
+  const text = await Deno.readTextFile(path);
+  const block = /(<!-- table -->\n)[^]*(<!-- \/table -->)/;
+  await Deno.writeTextFile(path, text.replace(block, (_, a, b) => `${a}\n${summary}\n\n${b}`));
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
