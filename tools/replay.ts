@@ -1,26 +1,16 @@
 // Plays a recording into a topic: `deno task replay` on the command line, replay() in a notebook.
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { openSource } from "lib";
 import { topicFolder } from "../lib/sources/topic_log.ts";
+import { runCommand, UsageError, type Values } from "./command_line.ts";
 import type { Publisher } from "./kafka_publisher.ts";
 import { type Disorder, parseDisorder, partitionOf, readRecording, timeline } from "./recording.ts";
+import { showStatus } from "./status_line.ts";
+import { REPLAY } from "./tasks.ts";
 
 /** Most rows are in time for any watermark, some for one of 2 minutes only, a few for neither. */
-const DISORDER = "2s:0.90,40s:0.08,4m:0.02";
-
-const USAGE = `Usage: deno task replay --from FILE --to TARGET --topic TOPIC [options]
-  --from FILE       the recording, .parquet or .csv, with the columns Time, V1 to V28, Amount, Class
-  --to TARGET       log:DIR (a topic log) or kafka:BOOTSTRAP (such as kafka:127.0.0.1:9092)
-  --topic TOPIC     its name; a topic log must not exist yet
-  --partitions N    partitions of the topic (3)
-  --speed X         seconds of the recording a second, or max (max)
-  --disorder SPEC   longest delays and the shares of the rows they hit, or none (${DISORDER})
-  --seed N          of the disorder; the same arguments give the same topic (42)
-  --limit N         play the first N rows only
-  --start TIME      event time of the first row (2024-01-01T10:00:00Z)
-  --rate N          rows a second of event time (50)`;
+const DISORDER = REPLAY.options.disorder.default;
 
 /** Rows sent at once: Kafka clients slow down over longer lists. */
 const CHUNK_ROWS = 1000;
@@ -209,80 +199,41 @@ async function openLogPublisher(
   };
 }
 
-/** Reads the command line; throws for what the usage does not name. */
-function parseOptions(args: string[]): ReplayOptions {
-  const names = [...USAGE.matchAll(/^ +--(\w+)/gm)].map(([, name]) => name!);
-  const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
-  const { from, to, topic, speed, disorder, start, ...others } =
-    parseArgs({ args, options }).values;
-  if (from === undefined || to === undefined || topic === undefined) {
-    throw new TypeError("--from, --to and --topic are required");
-  }
-  const number = (value: string | undefined) => value === undefined ? undefined : Number(value);
+/** Turns the options into those of `replay`, which says what is wrong with them. */
+function optionsOf(values: Values<typeof REPLAY.options>): ReplayOptions {
+  const { speed, partitions, seed, limit, rate, ...texts } = values;
   return {
-    from,
-    to,
-    topic,
-    disorder,
-    start,
-    speed: speed === "max" ? speed : number(speed),
-    partitions: number(others.partitions),
-    seed: number(others.seed),
-    limit: number(others.limit),
-    rate: number(others.rate),
+    ...texts,
+    speed: speed === "max" ? speed : Number(speed),
+    partitions: Number(partitions),
+    seed: Number(seed),
+    limit: limit === undefined ? undefined : Number(limit),
+    rate: Number(rate),
   };
 }
 
-/** Says something on stderr, in place of the progress line that a terminal shows. */
-function say(text: string): void {
-  console.error(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}replay: ${text}`);
-}
-
-/** Makes a function that shows progress: one line that changes, or a line every few seconds in a log. */
-function progressPrinter(): (progress: ReplayProgress) => void {
-  const terminal = Deno.stderr.isTerminal();
-  let next = 0;
-  return ({ rows, totalRows }) => {
-    if (Date.now() < next) return;
-    next = Date.now() + (terminal ? 100 : 5000);
-    const text = `${rows} of ${totalRows} rows`;
-    if (!terminal) return say(text);
-    Deno.stderr.writeSync(new TextEncoder().encode(`\rreplay: ${text}`));
-  };
-}
-
-async function main(args: string[]): Promise<number> {
-  if (args.includes("--help")) {
-    console.log(USAGE);
-    return 0;
-  }
+async function main(values: Values<typeof REPLAY.options>): Promise<void> {
   const stop = new AbortController();
+  let sent = 0, rowsInAll = 0;
+  const onProgress = ({ rows, totalRows }: ReplayProgress) => [sent, rowsInAll] = [rows, totalRows];
   let plan: Plan;
   try {
-    plan = planReplay({
-      ...parseOptions(args),
-      signal: stop.signal,
-      onProgress: progressPrinter(),
-    });
+    plan = planReplay({ ...optionsOf(values), signal: stop.signal, onProgress });
   } catch (error) {
-    say(`${firstLine(error)}\n${USAGE}`);
-    return 2;
+    throw new UsageError((error as Error).message);
   }
-  Deno.addSignalListener("SIGINT", () => stop.abort());
-  try {
-    const { rows, totalRows, partitions } = await play(plan);
-    const parts = Object.entries(partitions).map(([p, n]) => `partition ${p}: ${n}`).join(", ");
-    const how = rows < totalRows ? "stopped after" : "sent";
-    say(`${how} ${rows} of ${totalRows} rows to ${plan.to} ${plan.topic} (${parts})`);
-    return 0;
-  } catch (error) {
-    say(firstLine(error));
-    return 1;
+  for (const signal of ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as const) {
+    Deno.addSignalListener(signal as Deno.Signal, () => stop.abort());
   }
+  using status = showStatus(() => `replay: ${sent} of ${rowsInAll || "?"} rows sent`);
+  status.update();
+  const { rows, totalRows, partitions } = await play(plan);
+  status[Symbol.dispose]();
+  const parts = Object.entries(partitions).map(([p, n]) => `partition ${p}: ${n}`).join(", ");
+  const how = rows < totalRows ? "stopped after" : "sent";
+  console.log(`replay: ${how} ${rows} of ${totalRows} rows to ${plan.to} ${plan.topic} (${parts})`);
 }
 
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+if (import.meta.main) {
+  Deno.exit(await runCommand(REPLAY, Deno.args, ({ values }) => main(values)));
 }
-
-if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,52 @@
+const TICK_MS = 200;
+let isShown = false;
+
+/** A line that says how far something is. Disposing of it clears the line. */
+export interface StatusLine extends Disposable {
+  /** Writes the line now. */
+  update(): void;
+}
+
+/**
+ * Keeps one line of a terminal up to date, on standard error: `render` is asked five times a second. Writes nothing where
+ * standard error is no terminal.
+ *
+ * ```ts ignore
+ * using _status = showStatus(() => `${rows} of ${totalRows} rows`);
+ * ```
+ */
+export function showStatus(render: () => string): StatusLine {
+  if (!Deno.stderr.isTerminal()) return { update() {}, [Symbol.dispose]() {} };
+  const update = () => {
+    const columns = Deno.consoleSize().columns || 80;
+    write(`\r\x1b[K${render().slice(0, columns - 1)}`);
+    isShown = true;
+  };
+  const timer = setInterval(update, TICK_MS);
+  Deno.unrefTimer(timer);
+  return {
+    update,
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      clearStatus();
+    },
+  };
+}
+
+/** Shows `label` and the seconds it takes while `action` runs, as `showStatus` does. */
+export async function showWhile<T>(label: string, action: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
+  using _status = showStatus(() => `${label} (${seconds()} s)`);
+  return await action();
+}
+
+/** Clears the line, so that other text can be written to the terminal. */
+export function clearStatus(): void {
+  if (isShown) write("\r\x1b[K");
+  isShown = false;
+}
+
+function write(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+}
