@@ -3,7 +3,8 @@ import type { Checkpoint, StateEntry } from "./checkpoint/checkpoint.ts";
 import { ChunkReader } from "./threads/reader.ts";
 import { advanceState } from "./core/state.ts";
 import { explain } from "./core/explain.ts";
-import { type Cursor, limitOffsets, type OffsetEntry, sameOffsets } from "./core/plan.ts";
+import { findLoss } from "./core/loss.ts";
+import { type Cursor, limitOffsets, type OffsetEntry, pick, sameOffsets } from "./core/plan.ts";
 import {
   addTotals,
   type BatchProgress,
@@ -56,6 +57,10 @@ export class MicroBatches {
   /** The watermark that the last batch of this process evicted with. */
   #evictedWith: number | undefined;
   #lastTrigger: number | undefined;
+  /** The newest offsets seen of the source that the cursor is of. */
+  #latest: Offsets | undefined;
+  /** Offsets known to be gone with a topic or a partition, beside those the source counts. */
+  #lostOffsets = 0;
   readonly #reader: ChunkReader;
 
   private constructor(parts: QueryParts, cursor: Cursor & { start: Offsets }, entry: StateEntry) {
@@ -68,11 +73,15 @@ export class MicroBatches {
 
   /** Picks up where the checkpoint's logs say. */
   static async resume(parts: QueryParts): Promise<MicroBatches> {
-    const { checkpoint, startingOffsets } = parts;
+    const { checkpoint, source, startingOffsets } = parts;
     const cursor = await checkpoint.cursor();
-    const start = cursor.start ?? await checkpoint.initialOffsets(startingOffsets);
     const entry = await checkpoint.readState(cursor.batchId - 1);
-    return new MicroBatches(parts, { ...cursor, start }, entry);
+    if (cursor.start) return new MicroBatches(parts, { ...cursor, start: cursor.start }, entry);
+    const { end, sourceId } = await checkpoint.initialOffsets(async () => {
+      const end = await startingOffsets();
+      return { end, sourceId: source.identity };
+    });
+    return new MicroBatches(parts, { ...cursor, start: end, sourceId }, entry);
   }
 
   /** The batch that runs next and the range it starts at. */
@@ -97,9 +106,10 @@ export class MicroBatches {
     const { batchId, planned } = this.#cursor;
 
     const latest = await source.latestOffsets();
-    const start = await this.#startOf(latest);
+    const { start, lost } = await this.#startOf(latest);
     const entry = planned ?? this.#plan(start, latest, { ...limits, timestampMs: watch.began });
     if (entry === undefined) return undefined;
+    this.#lostOffsets += lost;
     watch.lap("latestOffset");
     if (planned === undefined) await checkpoint.writeOffsets(batchId, entry); // 1. now it is fixed
     watch.lap("walCommit");
@@ -109,8 +119,9 @@ export class MicroBatches {
     const context = { ...marks, batchId, clock: entry.batchTimestampMs, keepsAside };
     const chunks: PreparedChunk[] = [];
     const range = pick(start, entry.end);
-    const likelyEnd = this.#limit(entry.end, latest);
-    for await (const chunk of this.#reader.chunks(range, entry.end, likelyEnd)) { // 2. read
+    const end = pick(entry.end, range); // without partitions that are gone
+    const likelyEnd = this.#limit(end, latest);
+    for await (const chunk of this.#reader.chunks(range, end, likelyEnd)) { // 2. read
       watch.lap("getBatch");
       chunks.push(pipeline.prepare(chunk, context)); // 3. compute
       watch.lap("addBatch");
@@ -134,10 +145,12 @@ export class MicroBatches {
     this.#cursor = {
       batchId: batchId + 1,
       start: entry.end,
+      sourceId: entry.sourceId,
       lateWatermark: entry.batchWatermarkMs,
       watermark,
       partitions,
     };
+    const lostOffsets = this.#lostOffsets + (source.lostOffsets ?? 0);
     const since = watch.began - (this.#lastTrigger ?? watch.began);
     this.#lastTrigger = watch.began;
     const byTopic = (offsets: Offsets) => ({ [source.topic]: offsets });
@@ -154,7 +167,7 @@ export class MicroBatches {
         startOffset: byTopic(range),
         endOffset: byTopic(entry.end),
         latestOffset: byTopic(latest),
-        ...source.lostOffsets !== undefined && { lostOffsets: source.lostOffsets },
+        ...(lostOffsets > 0 || source.lostOffsets !== undefined) && { lostOffsets },
       },
       sink: sink.description,
     });
@@ -166,7 +179,7 @@ export class MicroBatches {
     latest: Offsets,
     { until = latest, once = false, timestampMs }: TriggerLimits & { timestampMs: number },
   ): OffsetEntry | undefined {
-    const { pipeline, rejected, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
+    const { source, pipeline, rejected, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
     const bound = { ...start, ...pick(until, start) };
     const end = once ? bound : this.#limit(start, bound);
     const closesWindows = noDataMicroBatches && !once && pipeline.mode !== "complete" &&
@@ -174,6 +187,7 @@ export class MicroBatches {
     if (sameOffsets(start, end) && !closesWindows) return undefined;
     return {
       end,
+      sourceId: source.identity ?? this.#cursor.sourceId,
       batchWatermarkMs: this.#cursor.watermark,
       batchTimestampMs: timestampMs,
       conf: {
@@ -213,27 +227,24 @@ export class MicroBatches {
     return { watermark: advance(slowest), partitions: times };
   }
 
-  /** Returns where to read from: new partitions begin at their earliest offset. */
-  async #startOf(latest: Offsets): Promise<Offsets> {
+  /**
+   * Returns where to read from, and how many offsets are lost: new partitions begin at their earliest offset,
+   * and so does a topic made anew, where a batch that was planned before reads nothing.
+   */
+  async #startOf(latest: Offsets): Promise<{ start: Offsets; lost: number }> {
     const { source, failOnDataLoss } = this.#parts;
-    const start = this.#cursor.start;
-    const lost = Object.keys(start).filter((p) => !(p in latest) || latest[p]! < start[p]!);
-    if (lost.length > 0 && failOnDataLoss) {
-      const list = lost.map((p) =>
-        `partition ${p} ends at ${latest[p] ?? "nothing"}, not ${start[p]}`
-      );
+    const { planned } = this.#cursor;
+    const there = { latest, identity: source.identity, seen: this.#latest };
+    const { known, lost, isAnew, why } = findLoss(this.#cursor, there);
+    if (why !== undefined && failOnDataLoss) {
       throw new RangeError(
-        `Data of ${source.description} is lost: ${list.join(", ")}; was it deleted or made anew? ` +
+        `Data of ${source.description} is lost: ${why}. ` +
           `Start over with a new checkpoint, or go on without it with failOnDataLoss: false`,
       );
     }
-    const known = Object.fromEntries(Object.entries(start).filter(([p]) => !lost.includes(p)));
-    if (Object.keys(latest).every((partition) => partition in known)) return known;
-    return { ...await source.earliestOffsets(), ...known };
+    if (!isAnew) this.#latest = latest;
+    if (isAnew && planned && planned.sourceId !== there.identity) return { start: {}, lost };
+    if (Object.keys(latest).every((partition) => partition in known)) return { start: known, lost };
+    return { start: { ...await source.earliestOffsets(), ...known }, lost };
   }
-}
-
-/** Returns the offsets of the partitions that `by` names too. */
-function pick(offsets: Offsets, by: Offsets): Offsets {
-  return Object.fromEntries(Object.entries(offsets).filter(([partition]) => partition in by));
 }

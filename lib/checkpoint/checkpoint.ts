@@ -12,6 +12,9 @@ import { Lock } from "./lock.ts";
 /** What a restart may not change: source, schema, window, keys, aggregates, kind of output mode. */
 export type QueryIdentity = Readonly<Record<string, string>>;
 
+/** Where the first batch begins, as the end of one before it. */
+export type InitialOffsets = Pick<OffsetEntry, "end" | "sourceId">;
+
 /** The state after a batch, and what became of all rows so far. */
 export interface StateEntry {
   readonly state: State;
@@ -86,14 +89,17 @@ export class Checkpoint {
   }
 
   /** Where the first batch begins; kept so that a restart before the first commit begins there too. */
-  async initialOffsets(find: () => Promise<Offsets>): Promise<Offsets> {
+  async initialOffsets(find: () => Promise<InitialOffsets>): Promise<InitialOffsets> {
     const path = this.#path("sources", "0", "0");
     const text = await readFile(path);
-    if (text !== undefined) return sourceOffsets(path, openLines(path, "sources/0/0", text)[1]);
+    if (text !== undefined) {
+      const [header, source] = openLines(path, "sources/0/0", text);
+      return { end: sourceOffsets(path, source), sourceId: header!.sourceId as string | undefined };
+    }
     if ((await batchIds(this.#path("offsets"))).length > 0) throw damaged(path, "it is missing");
-    const offsets = await find();
-    await this.#write("sources/0/0", {}, [JSON.stringify({ [this.#topic]: offsets })]);
-    return offsets;
+    const { end, sourceId } = await find();
+    await this.#write("sources/0/0", { sourceId }, [JSON.stringify({ [this.#topic]: end })]);
+    return { end, sourceId };
   }
 
   writeOffsets(batchId: number, { end, ...metadata }: OffsetEntry): Promise<void> {
@@ -186,8 +192,8 @@ function idOf(path: string, text: string, identity: QueryIdentity): string {
 }
 
 function offsetEntry(path: string, [metadata, source]: Record<string, unknown>[]): OffsetEntry {
-  const { batchWatermarkMs, batchTimestampMs, conf } = metadata as unknown as OffsetEntry;
-  return { end: sourceOffsets(path, source), batchWatermarkMs, batchTimestampMs, conf };
+  const { batchWatermarkMs, batchTimestampMs, conf, sourceId } = metadata as unknown as OffsetEntry;
+  return { end: sourceOffsets(path, source), sourceId, batchWatermarkMs, batchTimestampMs, conf };
 }
 
 function commitEntry(_path: string, [entry]: Record<string, unknown>[]): CommitEntry {

@@ -4,6 +4,8 @@ import type { PartitionTimes } from "./watermark.ts";
 /** What `offsets/N` holds: the end of batch N, and the watermark it evicts with. */
 export interface OffsetEntry {
   readonly end: Offsets; // exclusive
+  /** The source's `identity` that the offsets are of, if it has one. */
+  readonly sourceId?: string | undefined;
   readonly batchWatermarkMs: number;
   readonly batchTimestampMs: number;
   /** Settings the batch runs with, for the record: delay, threshold, model. */
@@ -36,6 +38,8 @@ export interface Cursor {
   readonly batchId: number;
   /** Where it starts to read; `undefined` for the first batch. */
   readonly start?: Offsets | undefined;
+  /** The source's `identity` that `start` is of. */
+  readonly sourceId?: string | undefined;
   /** Windows that end at or before it are late in the next batch. */
   readonly lateWatermark: number;
   /** The watermark the next batch evicts with. */
@@ -70,6 +74,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
     return {
       batchId: batchId + 1,
       start: entry.end,
+      sourceId: entry.sourceId,
       conf: entry.conf,
       partitions: lastCommit!.entry.partitions,
       lateWatermark: entry.batchWatermarkMs,
@@ -82,6 +87,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
   return {
     batchId,
     start: previousOffsets?.entry.end,
+    sourceId: previousOffsets?.entry.sourceId,
     conf: entry.conf,
     partitions: lastCommit?.entry.partitions,
     lateWatermark: previousOffsets?.entry.batchWatermarkMs ?? 0,
@@ -153,4 +159,9 @@ export function longestFirst(
 export function sameOffsets(a: Offsets, b: Offsets): boolean {
   const partitions = Object.keys(b);
   return Object.keys(a).length === partitions.length && partitions.every((p) => a[p] === b[p]);
+}
+
+/** Returns the offsets of the partitions that `by` names too. */
+export function pick(offsets: Offsets, by: Offsets): Offsets {
+  return Object.fromEntries(Object.entries(offsets).filter(([partition]) => partition in by));
 }

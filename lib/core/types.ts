@@ -40,6 +40,11 @@ export interface Source {
   readonly topic: string;
   /** What progress shows, such as `Kafka[transactions]`; never a secret. */
   readonly description: string;
+  /**
+   * Tells this log from another of the same name, such as a topic that was deleted and made anew; as of the
+   * last call that returned offsets. Absent where the source cannot tell.
+   */
+  readonly identity?: string | undefined;
   /** Where `openSource` finds it again: `log:DIR` or `kafka:BOOTSTRAP`. */
   readonly address?: string;
   /** The first offset of each partition that can still be read. */

@@ -7,6 +7,7 @@ const PLANNED = {
   batchWatermarkMs: 7,
   batchTimestampMs: 1_000,
   conf: { "watermark.delay": "1 s" },
+  sourceId: "an id",
 };
 
 function checkpointTest(name: string, test: (dir: string) => Promise<void>): void {
@@ -74,15 +75,18 @@ checkpointTest("the state is read as it was written, NaN and infinities too", as
 checkpointTest(
   "the first offsets stay what they were, whatever the source says later",
   async (dir) => {
-    const first = await using(dir, (c) => c.initialOffsets(() => Promise.resolve({ "0": 4 })));
+    const first = await using(
+      dir,
+      (c) => c.initialOffsets(() => Promise.resolve({ end: { "0": 4 }, sourceId: "a" })),
+    );
     const later = await using(
       dir,
       (c) => c.initialOffsets(() => Promise.reject(new Error("asked"))),
     );
-    deepEqual([first, later], [{ "0": 4 }, { "0": 4 }]);
+    deepEqual([first, later], Array(2).fill({ end: { "0": 4 }, sourceId: "a" }));
     await using(dir, (checkpoint) => checkpoint.writeOffsets(0, { ...PLANNED, end: { "0": 5 } }));
     await Deno.remove(join(dir, "sources", "0", "0"));
-    const lost = using(dir, (c) => c.initialOffsets(() => Promise.resolve({ "0": 9 })));
+    const lost = using(dir, (c) => c.initialOffsets(() => Promise.resolve({ end: { "0": 9 } })));
     await rejects(lost, /sources\/0\/0": it is missing/);
   },
 );

@@ -97,7 +97,8 @@ async function openAll(dir: string, identity: QueryIdentity): Promise<unknown> {
   const checkpoint = await Checkpoint.open(dir, identity, "transactions");
   try {
     const cursor = await checkpoint.cursor();
-    const begin = cursor.start ?? await checkpoint.initialOffsets(() => Promise.resolve({}));
+    const begin = cursor.start ??
+      await checkpoint.initialOffsets(() => Promise.resolve({ end: {} }));
     const state = await checkpoint.readState(cursor.batchId - 1);
     return { id: checkpoint.id, cursor, begin, state };
   } finally {
