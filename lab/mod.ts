@@ -7,4 +7,6 @@ export * from "./judge.ts";
 export * from "./recommend.ts";
 export * from "./scored_rows.ts";
 export * from "./sweep.ts";
+export * from "./what_if.ts";
+export { whatIfFigure } from "./what_if_figure.ts";
 export { seededRandom } from "./random.ts";

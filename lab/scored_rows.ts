@@ -2,6 +2,7 @@ import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA
 import { ChunkReader } from "../lib/threads/reader.ts";
 import { sameOffsets } from "../lib/core/plan.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
+import { lengthOf } from "../lib/threads/chunk.ts";
 import { ChunkPool } from "../lib/threads/pool.ts";
 
 /** What the lab needs to know of each row of a topic, in the order of reading; shape [n]. */
@@ -18,6 +19,15 @@ export interface ScoredRows {
   readonly label: Int8Array;
 }
 
+/** Scored rows with what leads back to each. */
+export interface TracedRows extends ScoredRows {
+  /** The field Amount; NaN where it is null or the schema has none. */
+  readonly amount: Float64Array;
+  /** Where the row is in the topic. */
+  readonly partition: Uint32Array;
+  readonly offset: Float64Array;
+}
+
 /**
  * Reads and scores a topic once, from its beginning to its end as it is now, in the batches that a
  * query with this limit makes of a backlog. The source stays open.
@@ -29,19 +39,23 @@ export async function readScoredRows(
     maxOffsetsPerTrigger?: number;
     schema?: Schema;
   },
-): Promise<ScoredRows> {
+): Promise<TracedRows> {
   const pool = new ChunkPool();
-  const columns = ["event_time", "Class"];
+  const names = ["event_time", "Class", "Amount"];
+  const columns = names.filter((name) => schema.some((field) => field.name === name));
   // The engine's own chunks: a model may score a row differently in other company, by a bit.
   const reader = new ChunkReader(
     source,
     (slices) => pool.read(slices, { schema, columns, model }),
   );
-  const rows: Record<Exclude<keyof ScoredRows, "batches">, number[]> = {
+  const rows: Record<Exclude<keyof TracedRows, "batches">, number[]> = {
     batch: [],
     eventTime: [],
     probability: [],
     label: [],
+    amount: [],
+    partition: [],
+    offset: [],
   };
   let batches = 0;
   try {
@@ -50,14 +64,21 @@ export async function readScoredRows(
     for (; !sameOffsets(start, latest); batches++) {
       const end = limitOffsets(start, latest, maxOffsetsPerTrigger);
       const likelyEnd = limitOffsets(end, latest, maxOffsetsPerTrigger);
-      for await (const { parsed, scores } of reader.chunks(start, end, likelyEnd)) {
-        const [time, label] = columns.map((name) => parsed.columns[name] as NumberColumn);
+      for await (const { parsed, scores, slices } of reader.chunks(start, end, likelyEnd)) {
+        const [time, label, amount] = names.map((name) => parsed.columns[name] as NumberColumn);
+        for (const slice of slices) {
+          for (let i = 0; i < lengthOf(slice); i++) {
+            rows.partition.push(Number(slice.partition));
+            rows.offset.push("file" in slice ? slice.start + i : slice.offsets[i]!);
+          }
+        }
         for (let row = 0; row < parsed.length; row++) {
           const [ms, value] = [time!.values[row]!, label!.values[row]!];
           rows.batch.push(batches);
           rows.eventTime.push(time!.nulls[row] === 1 ? NaN : ms);
           rows.probability.push(scores!.probabilities[row]!);
           rows.label.push(label!.nulls[row] === 0 && (value === 0 || value === 1) ? value : -1);
+          rows.amount.push(amount?.nulls[row] === 0 ? amount.values[row]! : NaN);
         }
       }
       start = end;
@@ -71,5 +92,8 @@ export async function readScoredRows(
     eventTime: Float64Array.from(rows.eventTime),
     probability: Float64Array.from(rows.probability),
     label: Int8Array.from(rows.label),
+    amount: Float64Array.from(rows.amount),
+    partition: Uint32Array.from(rows.partition),
+    offset: Float64Array.from(rows.offset),
   };
 }

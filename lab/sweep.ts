@@ -101,7 +101,7 @@ export function sweep(rows: ScoredRows, options: SweepOptions): Sweep {
 }
 
 /** Returns the newest event time after each batch. A null counts as 0, as in the engine. */
-function newestEventTimes({ batches, batch, eventTime }: ScoredRows): Float64Array {
+export function newestEventTimes({ batches, batch, eventTime }: ScoredRows): Float64Array {
   const newest = new Float64Array(batches);
   batch.forEach((k, row) => {
     if (eventTime[row]! > newest[k]!) newest[k] = eventTime[row]!;

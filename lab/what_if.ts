@@ -1,0 +1,192 @@
+import { lastWindowStart, type WindowSpec } from "lib";
+import { windowsPerRow } from "../lib/core/window.ts";
+import type { TracedRows } from "./scored_rows.ts";
+import { newestEventTimes } from "./sweep.ts";
+
+/**
+ * What a page needs to count any delay and any threshold by itself: plain numbers, so that it can be
+ * written into the page. Times are epoch ms.
+ */
+export interface WhatIfData {
+  /** Window size. */
+  readonly size: number;
+  /** The newest event time once batch k is read; [batches]. */
+  readonly newest: readonly number[];
+  /** Window starts, ascending; [w]. */
+  readonly starts: readonly number[];
+  /** Windows of the topic that are left out, to keep the page small. */
+  readonly windowsLeftOut: number;
+  /** What batch `batch` reads of window `window` (an index): its rows; [c] each. */
+  readonly cells: Readonly<Record<"window" | "batch" | "rows", readonly number[]>>;
+  /** The share of the rows of final windows that a delay of so many seconds loses; [601]. */
+  readonly losses: readonly number[];
+  /** The smallest threshold for which `rows` has all that is needed. */
+  readonly least: number;
+  /**
+   * The rows that are an alert at some threshold from `least` on, or a fraud: the cell (an index), what
+   * the model says (-1 for NaN, which is always an alert), the label as in `TracedRows`, the amount,
+   * and where the row is; [r] each.
+   */
+  readonly rows: Readonly<
+    Record<
+      "cell" | "probability" | "label" | "amount" | "time" | "partition" | "offset",
+      readonly number[]
+    >
+  >;
+}
+
+/** One position of the two sliders. */
+export interface Setting {
+  /** In ms. */
+  readonly delay: number;
+  /** A row is an alert from this probability on. */
+  readonly threshold: number;
+}
+
+/** Most rows that a page carries: 60 bytes each. */
+const MAX_ROWS = 12_000;
+
+/** Collects what `whatIf` needs, for every threshold from `least` on. */
+export function whatIfData(
+  scored: TracedRows,
+  { window, least = 0.01 }: { window: WindowSpec; least?: number },
+): WhatIfData {
+  const { batch, eventTime, probability, label } = scored;
+  const byWindow = new Map<number, Map<number, number[]>>();
+  for (let row = 0; row < batch.length; row++) {
+    for (let k = 0; k < windowsPerRow(window); k++) {
+      const start = lastWindowStart(eventTime[row]!, window) - k * window.slide;
+      if (!(eventTime[row]! < start + window.size)) continue;
+      const cells = byWindow.getOrInsertComputed(start, () => new Map());
+      cells.getOrInsertComputed(batch[row]!, () => []).push(row);
+    }
+  }
+  const isWanted = (row: number) => !(probability[row]! < least) || label[row] === 1;
+  const cells: Record<keyof WhatIfData["cells"], number[]> = { window: [], batch: [], rows: [] };
+  const wanted: { row: number; cell: number }[] = [];
+  const starts: number[] = [];
+  for (const [start, batches] of [...byWindow].sort(([a], [b]) => a - b)) {
+    const rows = [...batches.values()].flat().filter(isWanted).length;
+    if (wanted.length + rows > MAX_ROWS && starts.length > 0) break;
+    for (const [k, rows] of [...batches].sort(([a], [b]) => a - b)) {
+      const cell = cells.window.push(starts.length) - 1;
+      cells.batch.push(k);
+      cells.rows.push(rows.length);
+      wanted.push(...rows.filter(isWanted).map((row) => ({ row, cell })));
+    }
+    starts.push(start);
+  }
+  const column = (values: ArrayLike<number>) => wanted.map(({ row }) => values[row]!);
+  const data = {
+    size: window.size,
+    newest: [...newestEventTimes(scored)],
+    starts,
+    windowsLeftOut: byWindow.size - starts.length,
+    cells,
+    least,
+    rows: {
+      cell: wanted.map(({ cell }) => cell),
+      probability: column(probability).map((value) => Number.isNaN(value) ? -1 : value),
+      label: column(label),
+      amount: column(scored.amount),
+      time: column(eventTime),
+      partition: column(scored.partition),
+      offset: column(scored.offset),
+    },
+  };
+  const losses = Array.from({ length: 601 }, (_, second) => {
+    const { lost, n_txn } =
+      whatIf({ ...data, losses: [] }, { delay: 1000 * second, threshold: 1 }).final;
+    return lost > 0 ? Number((lost / (lost + n_txn)).toPrecision(6)) : 0;
+  });
+  return { ...data, losses };
+}
+
+/** What a window comes to, or all final windows together; amounts in the unit of the data. */
+export type Counts = Record<
+  | "n_txn"
+  | "n_alert"
+  | "n_fraud_true"
+  | "tp"
+  | "fp"
+  | "fn"
+  | "caught"
+  | "stopped"
+  | "missed"
+  | "lost"
+  | "alerts_lost"
+  | "frauds_lost",
+  number
+>;
+
+/** What a query would do at one setting. */
+export interface Outcome {
+  /** The windows of `starts`; `wait` is how far (ms) event time was past the end when it was written. */
+  readonly windows: readonly (Counts & { readonly wait: number | null })[];
+  /** Over the windows that are final, and those of which nothing is left. */
+  readonly final: Counts;
+  /** The rows of a window that are a true or false positive or a false negative, as indexes. */
+  readonly rowsOf: (window: number, kind: "tp" | "fp" | "fn") => readonly number[];
+}
+
+/**
+ * Counts what a query would do at a setting, with the rules of `sweep`. It uses nothing outside itself:
+ * its source is written into the page.
+ */
+export function whatIf(data: WhatIfData, { delay, threshold }: Setting): Outcome {
+  const { size, newest, starts, cells, rows } = data;
+  const none = () => ({
+    n_txn: 0,
+    n_alert: 0,
+    n_fraud_true: 0,
+    tp: 0,
+    fp: 0,
+    fn: 0,
+    caught: 0,
+    stopped: 0,
+    missed: 0,
+    lost: 0,
+    alerts_lost: 0,
+    frauds_lost: 0,
+  });
+  const windows = starts.map(none);
+  const isLost = cells.batch.map((batch, c) => {
+    const end = starts[cells.window[c]!]! + size;
+    return end <= 0 || delay <= (newest[batch - 2] ?? 0) - end;
+  });
+  cells.rows.forEach((n, c) => windows[cells.window[c]!]![isLost[c] ? "lost" : "n_txn"] += n);
+  const kindOf = (row: number): "tp" | "fp" | "fn" | "alert" | undefined => {
+    const [probability, label] = [rows.probability[row]!, rows.label[row]!];
+    const isAlert = probability < 0 || probability >= threshold;
+    if (label === 1) return isAlert ? "tp" : "fn";
+    return !isAlert ? undefined : label === 0 ? "fp" : "alert";
+  };
+  const money = { tp: "caught", fp: "stopped", fn: "missed" } as const;
+  rows.cell.forEach((cell, row) => {
+    const kind = kindOf(row);
+    if (kind === undefined) return;
+    const window = windows[cells.window[cell]!]!;
+    if (kind !== "fn") window[isLost[cell] ? "alerts_lost" : "n_alert"]++;
+    if (rows.label[row] === 1) window[isLost[cell] ? "frauds_lost" : "n_fraud_true"]++;
+    if (isLost[cell] || kind === "alert") return;
+    window[kind]++;
+    window[money[kind]] += rows.amount[row]!;
+  });
+  const final = none();
+  const waits = windows.map((window, w) => {
+    const end = starts[w]! + size;
+    const closing = newest.findIndex((time) => time >= end + delay && time >= end);
+    if (closing < 0) return null;
+    for (const name of Object.keys(final) as (keyof Counts)[]) final[name] += window[name];
+    if (window.n_txn === 0) return null;
+    return newest[Math.min(closing + 1, newest.length - 1)]! - end;
+  });
+  return {
+    windows: windows.map((window, w) => ({ ...window, wait: waits[w]! })),
+    final,
+    rowsOf: (window, kind) =>
+      rows.cell.flatMap((cell, row) =>
+        cells.window[cell] === window && !isLost[cell] && kindOf(row) === kind ? [row] : []
+      ),
+  };
+}
