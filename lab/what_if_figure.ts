@@ -12,7 +12,7 @@ const style = `<style>.what-if{max-width:760px;margin:0 0 1.5em;color:inherit}
 .what-if .plots{display:flex;flex-wrap:wrap;gap:1em}.what-if .plots>*{flex:1 1 280px}.what-if .scroll{overflow-x:auto}
 .what-if table{border-collapse:collapse;margin:.5em 0;font-size:13px;font-variant-numeric:tabular-nums}
 .what-if :is(table,tr,th,td,caption){color:inherit;background:none;border:0}
-.what-if caption{text-align:left;font-weight:600;padding:0 0 6px}.what-if :is(th,td){padding:2px 9px;text-align:right;white-space:nowrap}
+.what-if caption{text-align:left;font-weight:600;padding:0 0 6px}.what-if caption span{position:sticky;left:0;display:block;width:min(720px,88vw)}.what-if :is(th,td){padding:2px 9px;text-align:right;white-space:nowrap}
 .what-if th:first-child{text-align:left;font-weight:400}.what-if thead th,.what-if tfoot *{font-weight:600!important}
 .what-if tbody tr{border-bottom:1px solid #7f7f7f4d}.what-if tfoot tr{border-top:1px solid}
 .what-if button{font:inherit;color:inherit;background:none;border:0;text-decoration:underline dotted;text-underline-offset:3px;padding:0 9px;margin:0 -9px;min-width:26px;min-height:24px;text-align:right;cursor:pointer}

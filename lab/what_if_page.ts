@@ -143,11 +143,11 @@ export function drawWhatIf(
   });
   const heads = ["window", ...columns, "precision", "recall", "wait"];
   const table =
-    `<table><caption>Every window at this setting, UTC; "open" is not final at the end of the topic${
+    `<table><caption><span>Every window at this setting, UTC; "open" is not final at the end of the topic${
       data.windowsLeftOut
         ? `; ${data.windowsLeftOut} later windows are left out of this figure`
         : ""
-    }</caption><thead><tr>${
+    }</span></caption><thead><tr>${
       heads.map((name) => `<th scope="col">${name}</th>`).join("")
     }</tr></thead>` +
     `<tbody>${rows.join("")}</tbody><tfoot><tr><th scope="row">final</th>${
@@ -202,9 +202,9 @@ export function runWhatIf(
     );
     const heads = ["event_time", "partition", "offset", "Amount", "fraud_prob"];
     find("rows").innerHTML =
-      `<table tabindex="-1"><caption>${
+      `<table tabindex="-1"><caption><span>${
         button.getAttribute("aria-label")!.split(":").slice(0, -1).join(":")
-      }</caption>` +
+      }</span></caption>` +
       `<thead><tr>${
         heads.map((name) => `<th scope="col">${name}</th>`).join("")
       }</tr></thead><tbody>${rows.join("")}</tbody></table>`;
