@@ -67,7 +67,9 @@ export function markdown({ results, trials, rounds, date, left, load }: Findings
 
 /** Draws rows per second by program, one part for each trial that has several programs, as SVG. */
 export function chart({ results, trials }: Findings): string {
-  const { document } = parseHTML("<html></html>") as unknown as Pick<Plot.PlotOptions, "document">;
+  const { document } = parseHTML("<html></html>") as unknown as Required<
+    Pick<Plot.PlotOptions, "document">
+  >;
   const bars = trials.filter(({ id, topic }) =>
     (results.get(id)?.size ?? 0) > 1 && topic.rows > 1e4
   )
