@@ -147,6 +147,18 @@ export const WATERMARKS = command({
   examples: ["watermarks --source log:data/topics --loss 0.5%"],
 });
 
+export const REPAIR = command({
+  name: "repair",
+  does: "puts late rows back into the windows they missed, as a new version of a second table",
+  options: {
+    table: { value: "DIR", required: true, help: "what the query wrote with --sink parquet:DIR" },
+    rejected: { value: "DIR", required: true, help: "what it kept aside with --rejected DIR" },
+    to: { value: "DIR", required: true, help: "where the versions go: DIR/version=1 and so on" },
+    ...MODEL,
+  },
+  examples: ["repair --table data/kpi --rejected data/rejected --to data/kpi_repaired"],
+});
+
 export const INSPECT = command({
   name: "inspect",
   does: "says what a checkpoint holds, ours or Spark's: batches, offsets, watermark, open windows",
