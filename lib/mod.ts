@@ -5,15 +5,17 @@
  * @module
  */
 export { readStream } from "./stream.ts";
+export type { GroupedStream, ResultStream, RowStream } from "./stream.ts";
 export type {
-  GroupedStream,
+  QuerySettings,
   ReadOptions,
-  ResultStream,
-  RowStream,
+  Trigger,
+  WatermarkOptions,
+  WindowOptions,
   WriteOptions,
-} from "./stream.ts";
+} from "./options.ts";
 export { StreamingQuery, StreamingQueryException } from "./query.ts";
-export type { QuerySettings, StreamingQueryStatus, Trigger } from "./query.ts";
+export type { StreamingQueryStatus } from "./query.ts";
 export {
   FEATURES,
   isAlert,

@@ -1,19 +1,8 @@
 import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
+import type { QuerySettings } from "./options.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
-
-/** When batches run: `available-now`, `once`, or an interval such as `1 second`; 0 is at once. */
-export type Trigger = "available-now" | "once" | string;
-
-/** How a query is named, driven and watched. */
-export interface QuerySettings {
-  readonly name?: string | undefined;
-  /** `0 seconds` if absent: the next batch starts when the last one ends. */
-  readonly trigger?: Trigger | undefined;
-  /** Called after each batch. */
-  readonly onProgress?: ((progress: StreamingQueryProgress) => void) | undefined;
-}
 
 export interface StreamingQueryStatus {
   readonly message: string;
@@ -63,7 +52,6 @@ export class StreamingQuery {
   /** Prepares the sinks, reads the checkpoint and starts to run batches. */
   static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
     try {
-      checkTrigger(settings.trigger);
       const { checkpoint: { id }, sink, rejected } = parts;
       const batches = await MicroBatches.resume(parts);
       const { batchId, conf } = batches.cursor;
@@ -120,12 +108,9 @@ export class StreamingQuery {
 
   /** Waits until the query ends, at most `ms` milliseconds; returns whether it has ended. Throws if it failed. */
   async awaitTermination(ms?: number): Promise<boolean> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      if (ms !== undefined) timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([this.#ended, timeout]);
-    clearTimeout(timer);
+    const timer = startTimer(ms ?? Infinity);
+    await Promise.race([this.#ended, timer.ended]);
+    timer.end();
     if (this.#exception !== null) throw this.#exception;
     return !this.#isActive;
   }
@@ -206,18 +191,29 @@ export class StreamingQuery {
       await new Promise((resolve) => setTimeout(resolve, 0)); // lets others run
       return;
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const timer = startTimer(ms);
+    this.#wake = timer.end;
+    await timer.ended;
   }
 }
 
-function checkTrigger(trigger: Trigger | undefined): void {
-  if (trigger !== undefined && !["once", "available-now"].includes(trigger)) parseDuration(trigger);
+/** Longer than this no timer of the runtime can wait: it would end at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Starts a timer of any length, ms, that can be ended before. */
+function startTimer(ms: number): { readonly ended: Promise<void>; readonly end: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = (rest: number) => {
+    const next = rest > LONGEST_TIMER ? () => wait(rest - LONGEST_TIMER) : resolve;
+    timer = setTimeout(next, Math.min(rest, LONGEST_TIMER));
+  };
+  wait(ms);
+  const end = () => {
+    clearTimeout(timer);
+    resolve();
+  };
+  return { ended: promise, end };
 }
 
 function status(

@@ -1,23 +1,17 @@
 import type { DataFrame, Expr } from "polars";
-import { Checkpoint, type QueryIdentity } from "./checkpoint/checkpoint.ts";
-import { parseDuration } from "./core/duration.ts";
+import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
 import type { Aggregate } from "./core/functions.ts";
 import type { Offsets, OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
+import {
+  checkOptions,
+  type ReadOptions,
+  type WatermarkOptions,
+  type WindowOptions,
+  type WriteOptions,
+} from "./options.ts";
 import { type EventTimeRule, makePipeline, type PipelinePlan } from "./pipeline.ts";
-import { type QuerySettings, StreamingQuery } from "./query.ts";
-
-/** Where a query begins and how much it reads at once; options as in Spark's Kafka source. */
-export interface ReadOptions {
-  /** Where a new query begins, `earliest` if absent. By partition, -2 is earliest and -1 latest. */
-  readonly startingOffsets?: "earliest" | "latest" | Offsets;
-  /** Where a new query begins as message time, epoch ms; for sources that keep one. */
-  readonly startingTimestamp?: number;
-  /** The most offsets in a batch, split over the partitions by their backlog; no limit if absent. */
-  readonly maxOffsetsPerTrigger?: number;
-  /** Whether offsets that are gone stop the query; true if absent. */
-  readonly failOnDataLoss?: boolean;
-}
+import { StreamingQuery } from "./query.ts";
 
 /** Rows before they are grouped. A verb returns a new stream and leaves this one as it is. */
 export interface RowStream {
@@ -25,23 +19,10 @@ export interface RowStream {
   score(model: Scorer): RowStream;
   /** Adds or replaces columns. An expression sees the columns of its row. */
   withColumns(...columns: readonly Expr[]): RowStream;
-  /**
-   * Sets the event time and how late a row may be, such as `30 seconds`. With `maxAhead`, a row
-   * whose event time is further ahead of the clock than that is rejected and closes no windows. With
-   * `idleAfter`, the watermark follows the slowest partition that had a row within that time, as
-   * Flink's does; a partition that has been idle for longer does not hold it.
-   */
-  withWatermark(
-    column: string,
-    delay: string,
-    options?: { maxAhead?: string; idleAfter?: string },
-  ): RowStream;
+  /** Sets the event time and how late a row may be, such as `30 seconds`. */
+  withWatermark(column: string, delay: string, options?: WatermarkOptions): RowStream;
   /** Groups by a window over the event time and, optionally, by further columns. */
-  groupByWindow(column: string, window: string, options?: {
-    slide?: string;
-    startTime?: string;
-    keys?: readonly string[];
-  }): GroupedStream;
+  groupByWindow(column: string, window: string, options?: WindowOptions): GroupedStream;
 }
 
 export interface GroupedStream {
@@ -58,20 +39,6 @@ export interface ResultStream {
   writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
 }
 
-export interface WriteOptions extends QuerySettings {
-  readonly outputMode: OutputMode;
-  /** The folder from which a restart goes on. */
-  readonly checkpointLocation: string;
-  /** Takes the rows that are late or cannot be read, with their reasons. */
-  readonly rejected?: Sink;
-  /** Whether a batch without data may run to close windows; true if absent. */
-  readonly noDataMicroBatches?: boolean;
-  /** How many batches the checkpoint remembers, at least 2; 100 if absent. */
-  readonly minBatchesToRetain?: number;
-  /** The clock, epoch ms. */
-  readonly now?: () => number;
-}
-
 interface ReadPlan extends Pick<PipelinePlan, "schema" | "columns"> {
   readonly source: Source;
   readonly options: ReadOptions;
@@ -86,6 +53,10 @@ interface ResultPlan extends ReadPlan, PipelinePlan {}
  * null and the others survive.
  */
 export function readStream(source: Source, schema: Schema, options: ReadOptions = {}): RowStream {
+  checkOptions("readStream", { source, schema, options });
+  if (options.startingTimestamp !== undefined && !source.offsetsForTime) {
+    throw new TypeError(`${source.description} keeps no message times: use startingOffsets`);
+  }
   return rowStream({ source, options, schema, columns: [] });
 }
 
@@ -93,12 +64,13 @@ function rowStream(plan: ReadPlan): RowStream {
   return {
     score: (model) => rowStream({ ...plan, model }),
     withColumns: (...columns) => rowStream({ ...plan, columns: [...plan.columns, columns] }),
-    withWatermark(column, delay, { maxAhead, idleAfter } = {}) {
+    withWatermark(column, delay, options = {}) {
+      checkOptions("withWatermark", { column, delay, options });
       if (plan.eventTime) throw new TypeError("Redefining watermark is disallowed. Set it once");
-      for (const text of [delay, maxAhead, idleAfter]) parseDuration(text ?? delay); // fails early
-      return rowStream({ ...plan, eventTime: { column, delay, maxAhead, idleAfter } });
+      return rowStream({ ...plan, eventTime: { column, delay, ...options } });
     },
-    groupByWindow(timeColumn, text, { keys = [], ...options } = {}) {
+    groupByWindow(timeColumn, text, options = {}) {
+      checkOptions("groupByWindow", { column: timeColumn, window: text, options });
       const type = plan.schema.find(({ name }) => name === timeColumn)?.type ?? "no field";
       if (type !== "timestamp") {
         throw new TypeError(
@@ -112,6 +84,7 @@ function rowStream(plan: ReadPlan): RowStream {
         );
       }
       const window = windowSpec(text, options);
+      const { keys = [] } = options;
       return {
         agg(aggregates) {
           const grouping = { window, keys, aggregates };
@@ -130,19 +103,24 @@ function resultStream(plan: ResultPlan): ResultStream {
     select: (...columns) => then((rows) => rows.select(...columns as Expr[])),
     identity: (mode) => identityOf(plan, mode),
     async writeStream(sink, options) {
+      checkOptions("writeStream", { sink, options });
       const { outputMode, checkpointLocation, rejected } = options;
       checkMode(plan, sink, outputMode);
       const pipeline = await makePipeline(plan, outputMode);
       const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
       if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
       const identity = identityOf(plan, outputMode);
+      // Before anything is written: it may refuse.
+      const first = hasStart(checkpointLocation)
+        ? undefined
+        : await startingOffsets(source, plan.options);
       return await StreamingQuery.start({
         source,
         pipeline,
         sink,
         rejected,
         checkpoint: await Checkpoint.open(checkpointLocation, identity, source.topic),
-        startingOffsets: () => startingOffsets(source, plan.options),
+        startingOffsets: async () => first ?? await startingOffsets(source, plan.options),
         maxOffsetsPerTrigger,
         failOnDataLoss,
         noDataMicroBatches: options.noDataMicroBatches ?? true,
@@ -189,20 +167,26 @@ function textOf(aggregates: Readonly<Record<string, Aggregate>>): string {
   return Object.entries(aggregates).map(([name, { text }]) => `${name} = ${text}`).join(", ");
 }
 
+/** Finds where a new query begins. Throws if `startingOffsets` names what is not there. */
 async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
-  const { startingOffsets = "earliest", startingTimestamp } = options;
-  if (startingTimestamp !== undefined) {
-    if (source.offsetsForTime) return await source.offsetsForTime(startingTimestamp);
-    throw new TypeError(`${source.description} keeps no message times: use startingOffsets`);
-  }
+  const { startingOffsets = "earliest", startingTimestamp, failOnDataLoss = true } = options;
+  if (startingTimestamp !== undefined) return await source.offsetsForTime!(startingTimestamp);
   if (startingOffsets === "latest") return await source.latestOffsets();
   const earliest = await source.earliestOffsets();
   if (startingOffsets === "earliest") return earliest;
   const latest = await source.latestOffsets();
-  const unknown = Object.keys(startingOffsets).find((partition) => !(partition in latest));
-  if (unknown !== undefined) {
+  for (const [partition, given] of Object.entries(startingOffsets)) {
+    const [first, end] = [earliest[partition], latest[partition]];
+    if (first === undefined || end === undefined) {
+      throw new RangeError(
+        `startingOffsets names partition ${partition}: ${source.description} has none, only ` +
+          Object.keys(latest).join(", "),
+      );
+    }
+    if (given < 0 || !failOnDataLoss || (given >= first && given <= end)) continue;
     throw new RangeError(
-      `startingOffsets names partition ${unknown}: ${source.description} has none`,
+      `startingOffsets says ${given} for partition ${partition}: ${source.description} has offsets ` +
+        `${first} to ${end} there; begin at one of them, at -2 (earliest) or at -1 (latest)`,
     );
   }
   return Object.fromEntries(

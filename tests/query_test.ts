@@ -29,7 +29,8 @@ const SCHEMA: Schema = [
 ];
 
 /** What a test may set about its query; the rest is the same in all. */
-interface Settings extends Partial<WriteOptions>, ReadOptions {
+interface Settings extends Partial<WriteOptions> {
+  readonly read?: ReadOptions;
   readonly schema?: Schema;
   readonly delay?: string;
   readonly window?: string;
@@ -65,21 +66,24 @@ class Bench {
       window = "5 seconds",
       slide,
       keys = [],
+      read,
+      aggregates = { n: count() },
+      ...write
     } = settings;
-    const query = await readStream(this.source, schema, settings)
+    const query = await readStream(this.source, schema, read)
       .withWatermark("event_time", delay)
       .groupByWindow("event_time", window, {
         keys,
-        ...slide !== undefined && { slide },
-        ...startTime !== undefined && { startTime },
+        slide,
+        startTime,
       })
-      .agg(settings.aggregates ?? { n: count() })
+      .agg(aggregates)
       .writeStream(sink, {
         outputMode: "append",
         checkpointLocation: this.checkpoint,
         now: () => 0,
         onProgress: (progress) => this.batches.push(progress),
-        ...settings,
+        ...write,
       });
     this.#queries.push(query);
     return query;
@@ -184,7 +188,7 @@ Deno.test("available-now takes what was there at its start, in limited batches, 
   for (const time of [1, 2, 40]) bench.add(time);
   const query = await bench.start({
     trigger: "available-now",
-    maxOffsetsPerTrigger: 1,
+    read: { maxOffsetsPerTrigger: 1 },
     onProgress: (progress) => {
       bench.batches.push(progress);
       if (progress.batchId === 0) bench.add(100); // comes too late for this run
@@ -199,7 +203,7 @@ Deno.test("available-now takes what was there at its start, in limited batches, 
 Deno.test("once takes everything in one batch, ignores the limit and closes nothing after it", async () => {
   await using bench = new Bench();
   for (const time of [1, 2, 40]) bench.add(time);
-  const settings = { trigger: "once", maxOffsetsPerTrigger: 1 };
+  const settings = { trigger: "once", read: { maxOffsetsPerTrigger: 1 } };
   await (await bench.start(settings)).awaitTermination();
   deepEqual(inputs(bench), [[0, 3]]);
   await (await bench.start(settings)).awaitTermination();
@@ -217,7 +221,7 @@ Deno.test("a trigger that is no duration is refused before anything runs", async
 
 Deno.test("processAllAvailable waits for all data added before it, also in limited batches", async () => {
   await using bench = new Bench();
-  const query = await bench.start({ maxOffsetsPerTrigger: 1, outputMode: "update" });
+  const query = await bench.start({ read: { maxOffsetsPerTrigger: 1 }, outputMode: "update" });
   for (let i = 0; i < 5; i++) bench.add(i);
   await query.processAllAvailable();
   equal(query.lastProgress!.rows.total.read, 5);

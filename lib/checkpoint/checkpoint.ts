@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Group, Key, State } from "../core/state.ts";
 import { groupId } from "../core/state.ts";
@@ -161,6 +162,11 @@ export class Checkpoint {
     const place = `${folder}/${batchId}`;
     return { batchId, entry: read(this.#path(place), await this.#read(place)) };
   }
+}
+
+/** Whether a checkpoint says where its first batch begins. */
+export function hasStart(dir: string): boolean {
+  return existsSync(join(dir, "sources", "0", "0"));
 }
 
 /** Returns the batch ids in a log folder in order. Throws if there is a gap or a foreign file. */

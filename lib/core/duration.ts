@@ -1,6 +1,7 @@
 const DAY = 86_400_000;
 /** Milliseconds a unit. A month counts 31 days, as in Spark's watermark delays. */
-const UNITS: Readonly<Record<string, number>> = {
+const UNITS = new Map(Object.entries({
+  microsecond: 0.001,
   millisecond: 1,
   second: 1000,
   minute: 60_000,
@@ -9,13 +10,17 @@ const UNITS: Readonly<Record<string, number>> = {
   week: 7 * DAY,
   month: 31 * DAY,
   year: 12 * 31 * DAY,
-};
+}));
+/** The most that `Date` can count from 1970 on, ms. */
+const LONGEST = 8.64e15;
 
 /**
  * Reads a duration such as `30 seconds`, `2 minutes` or `1 hour 30 minutes` into milliseconds, as
- * Spark reads an interval string.
+ * Spark reads an interval string: only seconds may have a fraction, and what is left below a
+ * millisecond is cut off.
  *
- * Throws a `SyntaxError` for other text and a `RangeError` for a negative duration.
+ * Throws a `SyntaxError` for other text and a `RangeError` for a duration that is negative or longer
+ * than 273,790 years.
  *
  * @example Usage
  * ```ts
@@ -26,21 +31,33 @@ const UNITS: Readonly<Record<string, number>> = {
  * ```
  */
 export function parseDuration(text: string): number {
+  return Math.floor(readDuration(text).ms);
+}
+
+/** Reads a duration to the microsecond, and says whether it counts in months or years. */
+export function readDuration(text: string): { readonly ms: number; readonly hasMonths: boolean } {
   const words = text.trim().toLowerCase().replace(/^interval\s+/, "")
     .replace(/^'(\d+) (\d+):(\d+):(\d+)' day to second$/, "$1 days $2 hours $3 minutes $4 seconds")
     .replace(/^'(\d+)-(\d+)' year to month$/, "$1 years $2 months")
-    .replace(/'(\S+)'/g, "$1").split(/\s+/);
-  let total = 0;
+    .replace(/'([^'\s]+)'/g, "$1").replace(/([+-])\s+(?=[\d.])/g, "$1").split(/\s+/);
+  let microseconds = 0;
+  let hasMonths = false;
   for (let i = 0; i < words.length; i += 2) {
-    const count = /^[+-]?\d+(\.\d+)?$/.test(words[i]!) ? Number(words[i]) : NaN;
-    const unit = UNITS[words[i + 1]?.replace(/s$/, "") ?? ""];
-    if (Number.isNaN(count) || unit === undefined) {
+    const [, name = ""] = /^([a-z]+?)s?$/.exec(words[i + 1] ?? "") ?? [];
+    const unit = UNITS.get(name);
+    const form = name === "second" ? /^[+-]?(\d+\.?\d{0,9}|\.\d{1,9})$/ : /^[+-]?\d+$/;
+    if (unit === undefined || !form.test(words[i]!)) {
       throw new SyntaxError(
-        `Cannot read the duration "${text}": write a number and a unit, such as "30 seconds"`,
+        `Cannot read the duration "${text}": write a whole number and a unit, such as ` +
+          `"30 seconds"; only seconds may have a fraction`,
       );
     }
-    total += count * unit;
+    const count = Number(words[i]!.replace(/(\.\d{6})\d+/, "$1"));
+    microseconds += Math.round(count * Math.round(unit * 1000));
+    hasMonths ||= name === "month" || name === "year";
   }
-  if (total < 0) throw new RangeError(`The duration "${text}" should not be negative.`);
-  return Math.round(total);
+  const ms = microseconds / 1000;
+  if (ms < 0) throw new RangeError(`The duration "${text}" should not be negative.`);
+  if (ms > LONGEST) throw new RangeError(`The duration "${text}" is longer than time is counted.`);
+  return { ms, hasMonths };
 }

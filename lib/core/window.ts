@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { readDuration } from "./duration.ts";
 
 /** Windows `[start, start + size)` with `start = offset + k * slide`; all in milliseconds. */
 export interface WindowSpec {
@@ -10,24 +10,31 @@ export interface WindowSpec {
 /**
  * Reads the arguments of Spark's `window(timeColumn, windowDuration, slideDuration, startTime)`.
  *
- * Throws a `RangeError` unless 0 < slide <= window and 0 <= startTime < slide.
+ * Throws a `RangeError` unless 0 < slide <= window and 0 <= startTime < slide, all in whole
+ * milliseconds and none in months or years, which have no fixed length.
  */
 export function windowSpec(
   window: string,
-  { slide = window, startTime = "0 seconds" }: { slide?: string; startTime?: string } = {},
+  { slide = window, startTime = "0 seconds" }: {
+    slide?: string | undefined;
+    startTime?: string | undefined;
+  } = {},
 ): WindowSpec {
-  const spec = {
-    size: parseDuration(window),
-    slide: parseDuration(slide),
-    offset: parseDuration(startTime),
-  };
-  if (!(spec.slide > 0 && spec.slide <= spec.size && spec.offset < spec.slide)) {
+  const [size, step, offset] = [window, slide, startTime].map((text) => {
+    const { ms, hasMonths } = readDuration(text);
+    if (!hasMonths && Number.isInteger(ms)) return ms;
+    const what = hasMonths
+      ? "months have no fixed length, so give days"
+      : "give whole milliseconds";
+    throw new RangeError(`Cannot assign windows by "${text}": ${what}`);
+  }) as [number, number, number];
+  if (!(step > 0 && step <= size && offset < step)) {
     throw new RangeError(
       `Cannot assign windows: need 0 < slide <= window and startTime < slide, got window ` +
         `"${window}", slide "${slide}", startTime "${startTime}"`,
     );
   }
-  return spec;
+  return { size, slide: step, offset };
 }
 
 /**

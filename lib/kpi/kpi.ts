@@ -50,10 +50,10 @@ export function ratio(part: string, whole: string, name: string): Expr {
 export interface KpiOptions {
   readonly watermark: string;
   readonly window: string;
-  readonly slide?: string;
+  readonly slide?: string | undefined;
   /** Count by these columns too. */
-  readonly keys?: readonly string[];
-  readonly maxAhead?: string;
+  readonly keys?: readonly string[] | undefined;
+  readonly maxAhead?: string | undefined;
 }
 
 /**
@@ -67,8 +67,8 @@ export function windowKpis(
 ): ResultStream {
   const aggregates = kpiAggregates();
   return rows
-    .withWatermark("event_time", watermark, { ...maxAhead !== undefined && { maxAhead } })
-    .groupByWindow("event_time", window, { keys, ...slide !== undefined && { slide } })
+    .withWatermark("event_time", watermark, { maxAhead })
+    .groupByWindow("event_time", window, { keys, slide })
     .agg(aggregates)
     .withColumns(
       ratio("tp", "n_alert", "precision"),

@@ -26,8 +26,8 @@ export async function openKpis(
   const source = await openSource(address, spec.topic, onLoss);
   const rows = readStream(source, spec.schema, {
     startingOffsets,
-    ...onLoss,
-    ...maxOffsetsPerTrigger !== undefined && { maxOffsetsPerTrigger },
+    maxOffsetsPerTrigger,
+    failOnDataLoss,
   });
   return { kpis: windowKpis(rows.score(model).withColumns(isAlert(spec.threshold)), spec), model };
 }

@@ -14,6 +14,14 @@ Deno.test("parseDuration() reads what Spark reads as an interval", () => {
     ["0 seconds", 0],
     ["250 milliseconds", 250],
     ["1.5 seconds", 1500],
+    [".25 seconds", 250],
+    ["0.0019999 seconds", 1],
+    ["500 microseconds", 0], // what is below a millisecond is cut off
+    ["2 minutes 1500 microseconds", 2 * MINUTE + 1],
+    ["1 minute 30 seconds", 90 * SECOND],
+    ["interval 1 minute", MINUTE],
+    ["2 MINUTES", 2 * MINUTE],
+    ["- 10 seconds + 1 minute", 50 * SECOND],
     ["1 hour 30 minutes", HOUR + 30 * MINUTE],
     ["1 week", 7 * DAY],
     ["  INTERVAL\t2  Days ", 2 * DAY],
@@ -38,6 +46,16 @@ Deno.test("parseDuration() refuses other text, and says how to write a duration"
     "1 foo",
     "30 seconds 5",
     "1e3 seconds",
+    "1.5 minutes",
+    "0.5 milliseconds",
+    "1.0000000001 seconds",
+    "1 minutess",
+    "1 constructor",
+    "1 __proto__",
+    "1 toString",
+    "interval",
+    "30seconds",
+    "1 nanosecond",
   ];
   for (const text of refused) {
     throws(
@@ -46,6 +64,10 @@ Deno.test("parseDuration() refuses other text, and says how to write a duration"
       text,
     );
   }
+});
+
+Deno.test("parseDuration() refuses what no date can hold", () => {
+  throws(() => parseDuration("300000 years"), RangeError);
 });
 
 Deno.test("parseDuration() refuses what is negative in sum", () => {

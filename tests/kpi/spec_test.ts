@@ -80,8 +80,8 @@ Deno.test("a spec builds the query that the verbs build", async () => {
 
 Deno.test("parseKpiSpec() names the field that is wrong", () => {
   const cases: [object | null, RegExp][] = [
-    [null, /source must be .*, got undefined/],
-    [[], /source must be/],
+    [null, /KPI spec: this must be an object, got null/],
+    [{}, /source must be .*, got undefined/],
     [{ ...SPEC, source: { kind: "file", address: "x" } }, /source must be .*"log" or "kafka"/],
     [{ ...SPEC, source: { kind: "log", address: "" } }, /source must be/],
     [{ ...SPEC, topic: 1 }, /topic must be text, got 1/],
@@ -101,7 +101,10 @@ Deno.test("parseKpiSpec() names the field that is wrong", () => {
     [{ ...SPEC, window: undefined }, /window must be a duration such as/],
     [{ ...SPEC, slide: "2 minutes" }, /need 0 < slide <= window/],
     [{ ...SPEC, outputMode: "all" }, /outputMode must be append, update or complete, got "all"/],
-    [{ ...SPEC, treshold: 0.5 }, /there is no treshold, only source,topic,/],
+    [
+      { ...SPEC, treshold: 0.5 },
+      /there is no treshold, only source, topic,.* Did you mean threshold\?/,
+    ],
   ];
   for (const [given, message] of cases) {
     throws(() => parseKpiSpec(JSON.stringify(given)), message);
