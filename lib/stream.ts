@@ -108,25 +108,30 @@ function resultStream(plan: ResultPlan): ResultStream {
       checkMode(plan, sink, outputMode);
       const pipeline = await makePipeline(plan, outputMode);
       const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
-      if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
-      const identity = identityOf(plan, outputMode);
-      // Before anything is written: it may refuse.
-      const first = hasStart(checkpointLocation)
-        ? undefined
-        : await startingOffsets(source, plan.options);
-      return await StreamingQuery.start({
-        source,
-        pipeline,
-        sink,
-        rejected,
-        checkpoint: await Checkpoint.open(checkpointLocation, identity, source.topic),
-        startingOffsets: async () => first ?? await startingOffsets(source, plan.options),
-        maxOffsetsPerTrigger,
-        failOnDataLoss,
-        noDataMicroBatches: options.noDataMicroBatches ?? true,
-        minBatchesToRetain: Math.max(2, options.minBatchesToRetain ?? 100),
-        now: options.now ?? Date.now,
-      }, options);
+      try {
+        if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
+        const identity = identityOf(plan, outputMode);
+        // Before anything is written: it may refuse.
+        const first = hasStart(checkpointLocation)
+          ? undefined
+          : await startingOffsets(source, plan.options);
+        return await StreamingQuery.start({
+          source,
+          pipeline,
+          sink,
+          rejected,
+          checkpoint: await Checkpoint.open(checkpointLocation, identity, source.topic),
+          startingOffsets: async () => first ?? await startingOffsets(source, plan.options),
+          maxOffsetsPerTrigger,
+          failOnDataLoss,
+          noDataMicroBatches: options.noDataMicroBatches ?? true,
+          minBatchesToRetain: Math.max(2, options.minBatchesToRetain ?? 100),
+          now: options.now ?? Date.now,
+        }, options);
+      } catch (error) {
+        pipeline.close(); // it may have a thread
+        throw error;
+      }
     },
   };
 }

@@ -6,6 +6,8 @@ export type Offsets = Readonly<Record<string, number>>;
 /**
  * Raw messages of one partition in offset order. Message `i` has the value
  * `bytes.subarray(starts[i], ends[i])`, so a batch travels as one buffer and not as an object a row.
+ * All of it stays the source's own: it is read, and neither changed nor moved away. The source in turn
+ * leaves it as it is until the batch is done.
  */
 export interface Messages {
   readonly partition: string;
@@ -18,6 +20,8 @@ export interface Messages {
   readonly ends: Uint32Array;
   /** Shape [n], 1 where the value is null (a Kafka tombstone); absent if there is none. */
   readonly tombstones?: Uint8Array;
+  /** The source will not look at `bytes` again: if they alone fill their buffer, they may move to a thread. */
+  readonly isGivenAway?: boolean;
 }
 
 /** Messages that are lines of a file, where a thread can read them for itself. */

@@ -112,6 +112,7 @@ export class MessagesBuilder {
       offsets: this.#offsets.subarray(0, this.#count),
       // Always a copy: the parts are slices of buffers in which kafkajs keeps other answers.
       bytes: concat(this.#parts, this.#size),
+      isGivenAway: true,
       starts: this.#starts.subarray(0, this.#count),
       ends: this.#ends.subarray(0, this.#count),
       ...(tombstones.length > 0 ? { tombstones } : {}),

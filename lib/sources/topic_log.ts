@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { countLinesOf, type LineCount, readLines } from "../json/lines.ts";
 import { lostMessages } from "../json/rows.ts";
-import { countInThread } from "../threads/pool.ts";
+import { threads } from "../threads/threads.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 
 /** Lines between two remembered byte positions. */
@@ -151,7 +151,7 @@ class Lines {
   async countInThread(): Promise<void> {
     const [from, line] = [this.#bytes, this.#count];
     const range = { file: this.file, from, to: from + this.unreadBytes() };
-    const lines = await countInThread({ scan: range, line, stride: STRIDE });
+    const lines = await threads.count({ scan: range, line, stride: STRIDE });
     if (lines && this.#bytes === from) this.#add(lines);
   }
 

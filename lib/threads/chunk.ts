@@ -26,13 +26,13 @@ export interface ChunkPlan {
 export interface Chunk {
   readonly parsed: ParsedBatch;
   readonly scores?: Scores;
-  /** What was read; bytes at hand may have moved there and back. */
+  /** What was read; bytes that were given away have moved there and back. */
   readonly slices: readonly Slice[];
 }
 
 /** Returns how many messages a slice has. */
 export function lengthOf(slice: Slice): number {
-  return "file" in slice ? slice.stop - slice.start : slice.offsets.length;
+  return "file" in slice ? slice.stop - slice.start : slice.starts.length;
 }
 
 /** Returns the bytes of a slice, those around its messages included. */

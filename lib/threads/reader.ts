@@ -1,5 +1,5 @@
 import { byteLengthOf, type Chunk, joinChunks, type Slice } from "./chunk.ts";
-import { CHUNKS_AHEAD } from "./pool.ts";
+import { CHUNKS_AHEAD } from "./threads.ts";
 import { limitOffsets, longestFirst, sameOffsets } from "../core/plan.ts";
 import type { Offsets, Source } from "../core/types.ts";
 
