@@ -1,13 +1,17 @@
 /**
  * Starts a program of this project with the narrowest permissions its options allow: `deno task kpi …` is
  * `tools/run.ts kpi …`. It may read and write what its options name, reach the hosts they name, and load the native
- * libraries of its npm packages; it may run no program. Signals and exit code pass through.
+ * libraries of its npm packages; it may run no program. Signals and exit code pass through, and neither of the two
+ * processes outlives the other.
  */
+import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { makeFolder } from "../lib/files.ts";
-import { topicFolder } from "../lib/sources/topic_log.ts";
+import { topicFolder, TopicLog } from "../lib/sources/topic_log.ts";
+import { type Command, parseCommand, runCommand, UsageError, type Values } from "./command_line.ts";
+import { checkPlaces, hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi_options.ts";
+import { KPI, REPLAY } from "./tasks.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** How to log in, and what kafkajs looks up. */
@@ -23,16 +27,15 @@ export interface Access {
   readonly folders: readonly string[];
 }
 
-const ACCESS: Readonly<Record<string, (args: string[]) => Access>> = {
-  kpi: kpiAccess,
-  replay: replayAccess,
-};
-
-/** Returns the flags of `deno run` for a program and its options. Throws a `RangeError` for a topic that is no name. */
-export function permissionFlags({ read, write, net }: Access): string[] {
-  // In a list of permissions a comma in a path is written twice.
-  const list = (paths: readonly string[]) =>
-    paths.map((path) => resolve(path).replaceAll(",", ",,")).join(",");
+/**
+ * Returns the flags of `deno run` for a program. Throws a `UsageError` for a path that no list of permissions can name in
+ * this version of Deno.
+ */
+export function permissionFlags(
+  { read, write, net }: Access,
+  version: string = Deno.version.deno,
+): string[] {
+  const list = (paths: readonly string[]) => paths.map((path) => listed(path, version)).join(",");
   const packages = join(ROOT, "node_modules");
   const code = [join(ROOT, "lib")]; // threads load it anew
   return [
@@ -45,85 +48,124 @@ export function permissionFlags({ read, write, net }: Access): string[] {
   ];
 }
 
+/** Writes a path for a list of permissions: up to Deno 2.8 a comma in it is doubled, later ones take none. */
+function listed(path: string, version: string): string {
+  const full = resolve(path);
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (!full.includes(",") || major < 2 || major === 2 && minor < 9) {
+    return full.replaceAll(",", ",,");
+  }
+  throw new UsageError(
+    `Deno ${version} takes no path with a comma in a list of permissions, got "${full}": choose a ` +
+      `path without one, or use Deno 2.8`,
+  );
+}
+
 /** What the KPI query may touch. */
-export function kpiAccess(args: string[]): Access {
-  const options = optionsOf(args);
-  const { source = "", topic = "transactions", models = "models", sink = "console" } = options;
-  const [, parquet] = /^parquet:(.+)$/.exec(sink) ?? [];
-  const [, jsonl] = /^jsonl:(.+)$/.exec(sink) ?? [];
-  const folders = [options.checkpoint, parquet, options.rejected].filter(isGiven);
-  const files = [options.progress, options["write-spec"]].filter(isGiven);
-  const place = placeOf(source, topic);
-  if (jsonl !== undefined) {
-    const owner = `${basename(jsonl)}.query.json`;
-    files.push(jsonl, join(dirname(jsonl), owner), join(dirname(jsonl), `.${owner}.tmp`));
+export function kpiAccess(plan: KpiPlan): Access {
+  const { spec: { source, topic }, sink, checkpoint, rejected, progress, writeSpec } = plan;
+  const parquet = sink.kind === "parquet" ? sink.path : undefined;
+  const folders = [checkpoint, parquet, rejected].filter(isGiven);
+  const files = [progress, writeSpec].filter(isGiven);
+  if (sink.kind === "jsonl") {
+    const [folder, owner] = [dirname(sink.path), `${basename(sink.path)}.query.json`];
+    files.push(sink.path, join(folder, owner), join(folder, `.${owner}.tmp`));
   }
   return {
     read: [
-      ...place.folder,
-      models,
-      ...[options.model, options["from-spark-checkpoint"]].filter(isGiven),
+      ...topicFolders(source, topic),
+      plan.models,
+      ...[plan.model.model, plan.fromSpark].filter(isGiven),
       ...folders,
       ...files,
-      ...jsonl === undefined ? [] : [dirname(jsonl)], // to sync the folder is to open it
+      ...sink.kind === "jsonl" ? [dirname(sink.path)] : [], // to sync the folder is to open it
     ],
     write: [...folders, ...files],
-    net: place.hosts,
-    folders: options.checkpoint && source ? folders : [], // else it will say what is missing
+    net: source.kind === "kafka" ? hostsOf(source.address) : [],
+    folders: checkpoint === undefined ? [] : folders,
   };
 }
 
 /** What a replay may touch. */
-export function replayAccess(args: string[]): Access {
-  const { from, to = "", topic = "" } = optionsOf(args);
-  const place = placeOf(to, topic);
+export function replayAccess({ from, to, topic }: Values<typeof REPLAY.options>): Access {
+  const place = placeOf("to", to, topic);
+  const folders = topicFolders(place, topic);
   return {
-    read: [from, ...place.folder].filter(isGiven),
-    write: place.folder,
-    net: place.hosts,
-    folders: place.folder,
+    read: [from, ...folders],
+    write: folders,
+    net: place.kind === "kafka" ? hostsOf(place.address) : [],
+    folders,
   };
 }
 
-/** Reads options as they are; the program itself says what is wrong with them. */
-function optionsOf(args: string[]): Record<string, string | undefined> {
-  const names = args.map((arg) => /^--([a-z-]+)/.exec(arg)?.[1]).filter(isGiven);
-  const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
-  return parseArgs({ args, options, strict: false }).values as Record<string, string | undefined>;
+function topicFolders({ kind, address }: KpiPlan["spec"]["source"], topic: string): string[] {
+  return kind === "log" ? [topicFolder(address, topic)] : [];
 }
 
-/** The folder or the hosts of a source such as `log:DIR` or `kafka:a:9092,b:9092`. */
-function placeOf(spec: string, topic: string): { folder: string[]; hosts: string[] } {
-  const [, kind, address = ""] = /^(log|kafka):(.+)$/.exec(spec) ?? [];
-  const hosts = kind === "kafka" ? address.split(",").map(hostOf) : [];
-  return { folder: kind === "log" ? [topicFolder(address, topic)] : [], hosts };
+function isGiven(value: string | undefined): value is string {
+  return value !== undefined;
 }
 
-function hostOf(address: string): string {
-  const [, host] = /^(\[[^\]]+\]|[^:]+)(?::\d+)?$/.exec(address.trim()) ?? [];
-  if (host !== undefined) return host;
-  throw new RangeError(`A broker's address should be HOST:PORT, got "${address}"`);
-}
-
-function isGiven(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-async function main([program = "", ...args]: string[]): Promise<number> {
-  let access: Access;
-  try {
-    if (!(program in ACCESS)) {
-      throw new RangeError(`Usage: tools/run.ts ${Object.keys(ACCESS).join("|")} [options]`);
-    }
-    access = ACCESS[program]!(args);
-  } catch (error) {
-    console.error((error as Error).message);
-    return 2;
+/** Looks at all that can be wrong before the first folder is made. */
+async function prepareKpi(args: readonly string[]): Promise<Access> {
+  const plan = kpiPlan(parseCommand(KPI, args).values);
+  const access = kpiAccess(plan);
+  permissionFlags(access);
+  checkPlaces(plan);
+  const { source, topic } = plan.spec;
+  if (source.kind === "log" && plan.checkpoint !== undefined) {
+    await (await TopicLog.open(source.address, topic)).close();
   }
-  for (const folder of access.folders) await makeFolder(resolve(folder));
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...permissionFlags(access), join(ROOT, "tools", `${program}.ts`), ...args],
-  }).spawn();
+  return access;
+}
+
+const PROGRAMS: Readonly<
+  Record<string, { command: Command; prepare(args: readonly string[]): Promise<Access> }>
+> = {
+  kpi: { command: KPI, prepare: prepareKpi },
+  replay: {
+    command: REPLAY,
+    prepare: (args) => Promise.try(() => replayAccess(parseCommand(REPLAY, args).values)),
+  },
+};
+
+async function launch(program: string, access: Access, args: readonly string[]): Promise<number> {
+  const flags = permissionFlags(access);
+  const made = access.folders.flatMap(missingFolders);
+  let code = 1;
+  try {
+    for (const folder of access.folders) await makeFolder(resolve(folder));
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", ...flags, "--preload", join(ROOT, "tools", "lifeline.ts")],
+        ...[join(ROOT, "tools", `${program}.ts`), ...args],
+      ],
+      stdin: "piped", // never written to: it ends with this process
+    }).spawn();
+    passSignals(child);
+    code = (await child.status).code;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(`Cannot make a folder: ${message}. Choose another place`, { cause });
+  } finally {
+    if (code !== 0) made.forEach(removeEmpty);
+  }
+  return code;
+}
+
+/** The folders on a path that are not there yet, the innermost first. */
+function missingFolders(path: string): string[] {
+  const full = resolve(path);
+  return existsSync(full) ? [] : [full, ...missingFolders(dirname(full))];
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    Deno.removeSync(folder);
+  } catch { /* it is in use, or was never made */ }
+}
+
+function passSignals(child: Deno.ChildProcess): void {
   for (const signal of ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as const) {
     Deno.addSignalListener(signal as Deno.Signal, () => {
       try {
@@ -131,7 +173,15 @@ async function main([program = "", ...args]: string[]): Promise<number> {
       } catch { /* it has just ended */ }
     });
   }
-  return (await child.status).code;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const [name = "", ...args] = Deno.args;
+  const program = PROGRAMS[name];
+  if (program === undefined) throw new RangeError(`No program "${name}"`);
+  Deno.exit(
+    await runCommand(program.command, args, async () => {
+      return await launch(name, await program.prepare(args), args);
+    }),
+  );
+}

@@ -1,0 +1,195 @@
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { parseDuration } from "../lib/core/duration.ts";
+import type { Offsets } from "../lib/core/types.ts";
+import { type KpiSpec, parseKpiSpec } from "../lib/kpi/spec.ts";
+import { topicFolder } from "../lib/sources/topic_log.ts";
+import { choiceOf, countOf, numberOf, UsageError, type Values } from "./command_line.ts";
+import type { KPI } from "./tasks.ts";
+
+/** Where the windows go. */
+export type SinkPlace =
+  | { readonly kind: "parquet" | "jsonl"; readonly path: string }
+  | { readonly kind: "console" };
+
+/** What `deno task kpi` is told to do; no file has been read or written to know it. */
+export interface KpiPlan {
+  /** The query but for its schema and its model, whose file has to be read. */
+  readonly spec: Omit<KpiSpec, "schema" | "model" | "threshold">;
+  readonly models: string;
+  readonly model: { readonly model?: string; readonly threshold?: number };
+  readonly sink: SinkPlace;
+  readonly checkpoint: string | undefined;
+  readonly rejected: string | undefined;
+  readonly trigger: string;
+  readonly minBatchesToRetain: number;
+  readonly progress: string | undefined;
+  readonly json: boolean;
+  readonly writeSpec: string | undefined;
+  readonly fromSpark: string | undefined;
+}
+
+/** Turns the options into a plan. Throws a `UsageError` that names the option that is wrong. */
+export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
+  const { checkpoint, "write-spec": writeSpec, threshold, model, trigger, json } = values;
+  if (checkpoint === undefined && writeSpec === undefined) {
+    throw new UsageError("--checkpoint is missing: --checkpoint DIR");
+  }
+  const sink = sinkOf(values.sink);
+  const { "output-mode": outputMode } = values;
+  if (sink.kind === "parquet" && outputMode !== "append") {
+    throw new UsageError(
+      `--sink parquet:DIR takes --output-mode append only, got "${outputMode}": use jsonl:FILE`,
+    );
+  }
+  if (sink.kind === "console" && json) {
+    throw new UsageError("--json and --sink console both print: give another --sink");
+  }
+  const share = { rule: "a number from 0 to 1", holds: (p: number) => p >= 0 && p <= 1 };
+  checkTrigger(trigger);
+  return {
+    spec: specOf(values),
+    models: values.models,
+    model: {
+      ...model !== undefined && { model },
+      ...threshold !== undefined && { threshold: numberOf("threshold", threshold, share) },
+    },
+    sink,
+    checkpoint,
+    rejected: values.rejected,
+    trigger,
+    minBatchesToRetain: countOf("min-batches-to-retain", values["min-batches-to-retain"]),
+    progress: values.progress,
+    json,
+    writeSpec,
+    fromSpark: values["from-spark-checkpoint"],
+  };
+}
+
+/** Throws an `Error` for a folder that is a file, a file that is a folder, and a file's missing folder. */
+export function checkPlaces({ sink, checkpoint, rejected, progress, writeSpec }: KpiPlan): void {
+  const folders = {
+    checkpoint,
+    rejected,
+    ...sink.kind === "parquet" && { "sink parquet": sink.path },
+  };
+  const files = {
+    progress,
+    "write-spec": writeSpec,
+    ...sink.kind === "jsonl" && { sink: sink.path },
+  };
+  for (const [name, path] of Object.entries(folders)) {
+    if (path !== undefined && typeOf(path) === "file") {
+      throw new Error(
+        `--${name} should be a folder, and "${path}" is a file: choose another place`,
+      );
+    }
+  }
+  for (const [name, path] of Object.entries(files)) {
+    if (path === undefined) continue;
+    if (typeOf(path) === "folder") {
+      throw new Error(`--${name} should be a file, and "${path}" is a folder: add a file's name`);
+    }
+    if (typeOf(dirname(path)) === "folder") continue;
+    throw new Error(`There is no folder "${dirname(path)}" for --${name} "${path}": make it first`);
+  }
+}
+
+function typeOf(path: string): "file" | "folder" | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found && (found.isDirectory() ? "folder" : "file");
+}
+
+/** Reads `log:DIR` or `kafka:HOST:PORT,…` and the topic's name. */
+export function placeOf(option: string, text: string, topic: string): KpiSpec["source"] {
+  const [, kind, address = ""] = /^(log|kafka):(.+)$/.exec(text) ?? [];
+  if (kind !== "log" && kind !== "kafka") {
+    throw new UsageError(`--${option} should be log:DIR or kafka:HOST:PORT, got "${text}"`);
+  }
+  if (kind === "kafka") hostsOf(address);
+  try {
+    topicFolder(".", topic);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  return { kind, address };
+}
+
+/** The hosts of a list of brokers, `a:9092,[::1]:9093`. */
+export function hostsOf(addresses: string): string[] {
+  return addresses.split(",").map((address) => {
+    const [, host, port = "9092"] =
+      /^([\w.-]+|\[[\da-fA-F:.]+\])(?::(\d+))?$/.exec(address.trim()) ??
+        [];
+    if (host !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return host;
+    throw new UsageError(
+      `A broker's address should be HOST:PORT, such as kafka:127.0.0.1:9092, got "${address}"`,
+    );
+  });
+}
+
+function specOf(values: Values<typeof KPI.options>): KpiPlan["spec"] {
+  const { topic, slide, "max-ahead": maxAhead, "max-offsets-per-trigger": max } = values;
+  const failOnDataLoss = values["fail-on-data-loss"];
+  const spec = {
+    source: placeOf("source", values.source, topic),
+    topic,
+    startingOffsets: startingOffsets(values["starting-offsets"], topic),
+    ...max !== undefined && { maxOffsetsPerTrigger: countOf("max-offsets-per-trigger", max) },
+    failOnDataLoss: choiceOf("fail-on-data-loss", failOnDataLoss, ["true", "false"]) === "true",
+    watermark: values.watermark,
+    ...maxAhead !== undefined && { maxAhead },
+    window: values.window,
+    ...slide !== undefined && { slide },
+    outputMode: choiceOf("output-mode", values["output-mode"], ["append", "update", "complete"]),
+  };
+  try {
+    parseKpiSpec(JSON.stringify({ ...spec, ...STAND_INS }));
+  } catch (error) {
+    throw new UsageError((error as Error).message.replace(/^KPI spec: /, "--"));
+  }
+  return spec;
+}
+
+/** Right values for what is not known yet, so that the rest of a spec can be checked. */
+const STAND_INS = {
+  schema: [{ name: "any", type: "string" }],
+  model: { path: "any", sha256: "0".repeat(64) },
+  threshold: 0,
+};
+
+/** Takes Spark's `{"topic": {"0": 17}}` and the shorter `{"0": 17}`. */
+function startingOffsets(text: string, topic: string): "earliest" | "latest" | Offsets {
+  if (text === "earliest" || text === "latest") return text;
+  const isOffset = (offset: unknown) => Number.isSafeInteger(offset) && Number(offset) >= -2;
+  try {
+    const given = JSON.parse(text);
+    const offsets = given[topic] ?? given;
+    const isNamed = Object.keys(offsets).every((partition) => /^\d+$/.test(partition));
+    if (isNamed && Object.values(offsets).every(isOffset) && !Array.isArray(offsets)) {
+      return offsets;
+    }
+  } catch { /* told below */ }
+  throw new UsageError(
+    `--starting-offsets should be earliest, latest or offsets by partition such as '{"0": 17}', ` +
+      `where -1 is latest and -2 earliest, got "${text}"`,
+  );
+}
+
+function sinkOf(text: string): SinkPlace {
+  const [, kind, path = ""] = /^(parquet|jsonl):(.+)$/.exec(text) ?? [];
+  if (kind === "parquet" || kind === "jsonl") return { kind, path };
+  if (text === "console") return { kind: "console" };
+  throw new UsageError(`--sink should be parquet:DIR, jsonl:FILE or console, got "${text}"`);
+}
+
+function checkTrigger(trigger: string): void {
+  if (trigger === "available-now" || trigger === "once") return;
+  try {
+    parseDuration(trigger);
+  } catch (error) {
+    throw new UsageError(
+      `--trigger should be available-now or a duration: ${(error as Error).message}`,
+    );
+  }
+}

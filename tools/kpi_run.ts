@@ -1,0 +1,104 @@
+import type { StreamingQueryProgress } from "lib";
+import { inspectCheckpoint } from "../lab/inspect.ts";
+import type { KpiPlan } from "./kpi_options.ts";
+
+/** What a run of `deno task kpi` came to; `--json` prints it. */
+export interface ClosingRecord {
+  /** `stopped` by a signal, after the running batch. */
+  readonly outcome: "done" | "stopped";
+  readonly seconds: number;
+  /** Batches of this run, and the rows of results that they wrote. */
+  readonly batches: number;
+  readonly windowsWritten: number;
+  /** Of all runs of the checkpoint: read = counted + late + rejected + open; null before the first batch. */
+  readonly rows: StreamingQueryProgress["rows"]["total"] | null;
+  readonly openWindows: number;
+  readonly watermark: string | null;
+  /** Messages that are there and have not been read. */
+  readonly behind: number;
+  /** Where the windows, the rows kept aside and the state are. */
+  readonly sink: string;
+  readonly rejected: string | null;
+  readonly checkpoint: string;
+}
+
+/** Follows one run of the query. */
+export class KpiRun {
+  readonly #began = performance.now();
+  #batches = 0;
+  #rows = 0;
+  #windows = 0;
+  #last: { readonly progress: StreamingQueryProgress; readonly at: number } | undefined;
+
+  add(progress: StreamingQueryProgress): void {
+    this.#batches++;
+    this.#rows += progress.numInputRows;
+    this.#windows += progress.sink.numOutputRows;
+    this.#last = { progress, at: performance.now() };
+  }
+
+  /** One line: how far the query is. */
+  status(): string {
+    if (this.#last === undefined) return `kpi: batch 0 has run for ${secondsSince(this.#began)} s`;
+    const { progress: { batchId, eventTime, rows: { total }, stateOperators }, at } = this.#last;
+    const rate = Math.round(this.#rows / ((at - this.#began) / 1000));
+    return [
+      `kpi: ${total.read} rows read`,
+      `${rate} rows/s`,
+      `batch ${batchId}`,
+      `watermark ${eventTime.watermark}`,
+      `${stateOperators[0]!.numRowsTotal} open windows`,
+      `late ${total.late}`,
+      `rejected ${total.rejected}`,
+      `${behind(this.#last.progress)} behind`,
+    ].join("  ");
+  }
+
+  /** What it came to. Reads the checkpoint if this run had nothing to do. */
+  async closing(
+    { sink, rejected, checkpoint }: Pick<KpiPlan, "sink" | "rejected"> & { checkpoint: string },
+    isStopped: boolean,
+  ): Promise<ClosingRecord> {
+    const progress = this.#last?.progress;
+    const before = progress === undefined ? await inspectCheckpoint(checkpoint) : undefined;
+    return {
+      outcome: isStopped ? "stopped" : "done",
+      seconds: Number(secondsSince(this.#began)),
+      batches: this.#batches,
+      windowsWritten: this.#windows,
+      rows: progress?.rows.total ?? before?.rows ?? null,
+      openWindows: progress?.stateOperators[0]?.numRowsTotal ?? before?.openWindows?.length ?? 0,
+      watermark: progress?.eventTime.watermark ?? before?.restart?.watermark ?? null,
+      behind: progress === undefined ? 0 : behind(progress),
+      sink: sink.kind === "console" ? "console" : `${sink.kind}:${sink.path}`,
+      rejected: rejected ?? null,
+      checkpoint,
+    };
+  }
+}
+
+/** Tells a record in one line. */
+export function closingLine(record: ClosingRecord): string {
+  const { outcome, seconds, batches, rows, openWindows, windowsWritten, sink, rejected } = record;
+  const { read = 0, counted = 0, late = 0, rejected: bad = 0, open = 0 } = rows ?? {};
+  const aside = rejected === null ? "" : `, late and rejected rows kept in ${rejected}`;
+  return `kpi: ${outcome} in ${seconds} s, ${count(batches, "batch", "batches")}: ` +
+    `${read} rows read = ${counted} counted + ${late} late + ${bad} rejected + ` +
+    `${open} in ${count(openWindows, "open window")}; ` +
+    `${count(windowsWritten, "window")} written to ${sink}${aside}`;
+}
+
+function count(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+/** Messages between where the batch ended and the end of the topic as it was then. */
+function behind({ sources: [source] }: StreamingQueryProgress): number {
+  const sum = (offsets: Readonly<Record<string, Readonly<Record<string, number>>>>) =>
+    Object.values(offsets).flatMap((of) => Object.values(of)).reduce((a, b) => a + b, 0);
+  return sum(source!.latestOffset) - sum(source!.endOffset);
+}
+
+function secondsSince(began: number): string {
+  return ((performance.now() - began) / 1000).toFixed(1);
+}
