@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { UNUSABLE } from "../view/keep_outputs.ts";
 
 /** Holds the project's folder, the Python of its `.venv` and the variables that keep Jupyter inside it. */
 export interface Environment {
@@ -23,6 +24,12 @@ const HOME = join(ROOT, ".jupyter");
 
 /** Installs what is missing and returns the environment; throws an Error that says what to install by hand. */
 export async function ensureEnvironment(): Promise<Environment> {
+  if (UNUSABLE.includes(Deno.version.deno)) {
+    throw new Error(
+      `The kernel of Deno ${Deno.version.deno} drops the values and errors of cells: use Deno 2.8.1 or 2.9, ` +
+        `such as "npx -y deno@2.9.6 task report"`,
+    );
+  }
   await ensurePackages();
   await ensurePython();
   for (const folder of ["data", "runtime", "config", "ipython"]) {

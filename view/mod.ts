@@ -1,4 +1,12 @@
-/** Tables, charts, texts and the live panel of the notebooks. */
+/**
+ * Tables, charts, texts and the live panel of the notebooks. A notebook that imports it also keeps the
+ * outputs of its cells, see {@linkcode keepOutputs}.
+ */
+import { keepOutputs } from "./keep_outputs.ts";
+
+keepOutputs();
+
+export { keepOutputs };
 export * from "./batch_charts.ts";
 export * from "./checkpoint_analysis.ts";
 export { paragraphs } from "./display.ts";

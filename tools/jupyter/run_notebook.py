@@ -1,6 +1,7 @@
 """Runs a notebook from a fresh kernel and saves it with its outputs; tools/report.ts starts it.
 
-Usage: run_notebook.py NOTEBOOK OUTPUT. Prints one JSON line an event: {"cells"}, {"cell", "title"} before
+Usage: run_notebook.py NOTEBOOK OUTPUT. A kernel may send outputs of a cell after it has called it done, so that
+they are nowhere in the notebook; each cell is followed by a mark, and what comes in between fails the run. Prints one JSON line an event: {"cells"}, {"cell", "title"} before
 each code cell, then {"seconds"}, or {"failed", "line"} and exit code 1. The output is written in any case, since
 a run that failed is read to see why.
 """
@@ -11,10 +12,12 @@ import re
 import sys
 import tempfile
 import time
+import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 
 import nbformat
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
@@ -44,6 +47,24 @@ def failure(cell):
     return None
 
 
+SHOWN = ("stream", "display_data", "update_display_data", "execute_result", "error")
+
+
+def lost_output(client):
+    """Says what the kernel sent too late for its cell: it sends in order, and a mark comes after all of it."""
+    mark = uuid.uuid4().hex
+    client.kc.execute(f'console.log("{mark}")', silent=True, store_history=False)
+    late = 0
+    while True:
+        message = run_sync(client.kc.get_iopub_msg)(timeout=30)
+        content = message["content"]
+        if mark in content.get("text", ""):
+            # The mark may have been joined to text that was waiting.
+            late += content["text"].strip() != mark
+            return f"an output came after the cell had ended and is lost ({late} in all)" if late else None
+        late += message["msg_type"] in SHOWN
+
+
 def run(notebook, path):
     code = list(titles(notebook))
     say(cells=len(code))
@@ -64,7 +85,7 @@ def run(notebook, path):
             say(cell=count, title=heading)
             try:
                 client.execute_cell(cell, index)
-                error = failure(cell)
+                error = failure(cell) or lost_output(client)
             except DeadKernelError:
                 log.seek(0)
                 error = "the kernel died\n" + "".join(log.readlines()[-12:])
