@@ -1,12 +1,16 @@
+import { Buffer } from "node:buffer";
 import type { DataFrame } from "polars";
-import { claim, readFile, writeBytes } from "../files.ts";
+import { claim, writeBytes } from "../files.ts";
 import type { Sink, SinkStart } from "../core/types.ts";
 
-const APPEND = { append: true, create: true };
+/** Rows that become text at once. */
+const ROWS = 10_000;
+const BLOCK_BYTES = 64 * 1024;
 
 /**
  * Appends the rows of each batch to one file as JSON lines that begin with their `batchId`. A start
- * cuts off what a crash left of the batch to come, so that each row is there once.
+ * cuts off what a crash left of the batch to come, so that each row is there once; it looks at the
+ * end of the file only, since batch ids never fall.
  */
 export class JsonlSink implements Sink {
   readonly path: string;
@@ -19,30 +23,89 @@ export class JsonlSink implements Sink {
 
   /** Makes the file this query's own, and cuts off what is torn or of batch `batchId` or later. */
   async open(queryId: string, { batchId, isNew }: SinkStart): Promise<void> {
-    const text = await readFile(this.path);
     // Before the owner, whose folder is synced: then the name of this file is durable too.
-    if (isNew) await writeBytes(this.path, new Uint8Array(), APPEND);
-    const found = isNew ? text?.slice(0, 60) || undefined : text;
-    await claim(this.path, `${this.path}.query.json`, { queryId, isNew, found });
-    let length = 0;
-    for (const line of text?.split(/(?<=\n)/) ?? []) {
-      if (!line.endsWith("\n")) break;
-      const [, id] = /^\{"batchId":(\d+)[,}]/.exec(line) ?? [];
-      if (id === undefined) throw new SyntaxError(this.#foreign(line));
-      if (Number(id) >= batchId) break;
-      length += new TextEncoder().encode(line).length;
-    }
-    await Deno.truncate(this.path, length);
+    if (isNew) await writeBytes(this.path, new Uint8Array(), { append: true, create: true });
+    const found = await firstBytes(this.path);
+    const rows = isNew ? found || undefined : found;
+    await claim(this.path, `${this.path}.query.json`, { queryId, isNew, found: rows });
+    const { end, isOpen } = await this.#endOfBatchesBefore(batchId);
+    await Deno.truncate(this.path, end);
+    if (isOpen) await this.#append("\n");
   }
 
   async addBatch(batchId: number, rows: DataFrame): Promise<void> {
-    const lines = rows.toRecords().map((row) => `${JSON.stringify({ batchId, ...row }, number)}\n`);
-    await writeBytes(this.path, new TextEncoder().encode(lines.join("")), APPEND);
+    for (let at = 0; at < rows.height; at += ROWS) {
+      const records = rows.slice(at, ROWS).toRecords();
+      const lines = records.map((row) => `${JSON.stringify({ batchId, ...row }, number)}\n`);
+      await this.#append(lines.join(""));
+    }
   }
 
-  #foreign(line: string): string {
-    return `Cannot go on writing to "${this.path}": it was changed, a line there is ` +
-      `${JSON.stringify(line.slice(0, 60))}. Restore it, or start over with a new checkpoint`;
+  #append(text: string): Promise<void> {
+    return writeBytes(this.path, new TextEncoder().encode(text), { append: true });
+  }
+
+  /**
+   * Finds where the lines of the batches before `batchId` end, and whether the last of them lacks its
+   * newline. What a power cut left of a batch may lack its end, or have zeros in place of a block.
+   */
+  async #endOfBatchesBefore(batchId: number): Promise<{ end: number; isOpen: boolean }> {
+    for await (const { line, start } of linesFromEnd(this.path)) {
+      const isWhole = line.at(-1) === 10;
+      const head = line.toString("latin1", 0, 40);
+      const [, digits] = /^\{"batchId":(\d+)[,}]/.exec(head) ?? [];
+      const id = digits === undefined ? undefined : Number(digits);
+      const isCutOff = line.includes(0) || !isWhole && `{"batchId":${batchId}`.startsWith(head);
+      if (id === undefined ? isCutOff : id >= batchId) continue;
+      if (id !== undefined && (isWhole || isJson(line))) {
+        return { end: start + line.length, isOpen: !isWhole };
+      }
+      throw new SyntaxError(
+        `Cannot go on writing to "${this.path}": it was changed, a line there is ` +
+          `${JSON.stringify(line.toString("utf8", 0, 60))}. Restore it, or start over with a new ` +
+          `checkpoint and an output that is empty`,
+      );
+    }
+    return { end: 0, isOpen: false };
+  }
+}
+
+/** Reads the beginning of a file; `undefined` if there is none. */
+async function firstBytes(path: string): Promise<string | undefined> {
+  try {
+    using file = await Deno.open(path);
+    const bytes = new Uint8Array(60);
+    return new TextDecoder().decode(bytes.subarray(0, await file.read(bytes) ?? 0));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Yields the lines of a file from its last one on, with where they start; holds one line at a time. */
+async function* linesFromEnd(path: string): AsyncGenerator<{ line: Buffer; start: number }> {
+  using file = await Deno.open(path);
+  let rest = Buffer.alloc(0);
+  for (let start = (await file.stat()).size; start > 0 || rest.length > 0;) {
+    const cut = rest.subarray(0, -1).lastIndexOf(10) + 1;
+    if (cut === 0 && start > 0) {
+      const block = Buffer.alloc(Math.min(start, Math.max(BLOCK_BYTES, rest.length)));
+      start -= block.length;
+      await file.seek(start, Deno.SeekMode.Start);
+      for (let at = 0; at < block.length;) at += await file.read(block.subarray(at)) ?? Infinity;
+      rest = Buffer.concat([block, rest]);
+    } else {
+      yield { line: rest.subarray(cut), start: start + cut };
+      rest = rest.subarray(0, cut);
+    }
+  }
+}
+
+function isJson(line: Buffer): boolean {
+  try {
+    return typeof JSON.parse(line.toString()) === "object";
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
 import { JsonlSink } from "../../lib/sinks/jsonl.ts";
@@ -75,4 +75,60 @@ sinkTest("open() refuses a file with a changed line and does not cut it", async 
   await Deno.writeTextFile(path, text);
   await rejects(open(path, { batchId: 2, isNew: false }), /it was changed, a line there is/);
   equal(await Deno.readTextFile(path), text);
+});
+
+sinkTest("open() looks at the end of a file longer than any string", async (path) => {
+  const sink = await open(path);
+  await sink.addBatch(0, rows("a"));
+  await Deno.truncate(path, 2 ** 29 + 2 ** 25); // what is between is never read
+  await Deno.writeTextFile(path, "\n", { append: true });
+  const { size } = await Deno.stat(path);
+  await sink.addBatch(1, rows("b".repeat(100_000), "c"));
+  const { rss } = Deno.memoryUsage();
+  await sink.addBatch(2, rows("d"));
+  await open(path, { batchId: 2, isNew: false });
+  ok(Deno.memoryUsage().rss - rss < 2 ** 27);
+  equal((await Deno.stat(path)).size, size + 100_000 + 2 * '{"batchId":1,"v":""}\n'.length + 1);
+});
+
+sinkTest("open() takes lines that have zeros for torn ones, of the batch to come", async (path) => {
+  const sink = await open(path);
+  await sink.addBatch(0, rows("a"));
+  const kept = await Deno.readFile(path);
+  await sink.addBatch(1, rows("b".repeat(5000), "c", "d".repeat(5000)));
+  const whole = await Deno.readFile(path);
+  for (const block of [4096, 512]) {
+    for (let from = 0; from < whole.length; from += block) {
+      for (const [start, end] of [[from, from + block], [from, whole.length]]) {
+        const torn = whole.slice().fill(0, Math.max(start!, kept.length), end);
+        await Deno.writeFile(path, torn);
+        await open(path, { batchId: 1, isNew: false });
+        deepEqual(await Deno.readFile(path), kept);
+      }
+    }
+  }
+});
+
+sinkTest("open() keeps a committed row whose newline was taken away", async (path) => {
+  await (await open(path)).addBatch(0, rows("a", "b"));
+  const whole = await Deno.readFile(path);
+  for (const text of [whole.subarray(0, -1), whole]) {
+    await Deno.writeFile(path, text);
+    await open(path, { batchId: 1, isNew: false });
+    deepEqual(await Deno.readFile(path), whole);
+  }
+  for (
+    const [end, added] of [[-2, ""], [-1, "}"], [0, "mine"], [0, '{"batchId":0,"v"\0']] as const
+  ) {
+    await Deno.writeFile(path, whole.subarray(0, whole.length + end));
+    await Deno.writeTextFile(path, added, { append: true });
+    await rejects(open(path, { batchId: 1, isNew: false }), /it was changed, a line there is/);
+  }
+});
+
+sinkTest("a file that is gone is not made anew in the middle of a run", async (path) => {
+  const sink = await open(path);
+  await sink.addBatch(0, rows("a"));
+  await Deno.remove(path);
+  await rejects(sink.addBatch(1, rows("b")), /No such file/);
 });
