@@ -3,6 +3,7 @@ import pl, { type DataFrame } from "polars";
 import { batchIds } from "../lib/checkpoint/checkpoint.ts";
 import { openLines } from "../lib/checkpoint/lines.ts";
 import { asTimestamps, doubles } from "../lib/core/frame.ts";
+import { timeOf } from "../lib/core/progress.ts";
 import { inspectCheckpoint } from "./inspect.ts";
 
 /** A checkpoint as tables, of all batches that it remembers. */
@@ -100,7 +101,7 @@ function frame(
       const values = rows.map((row) => row[name]);
       if (type === "text") return pl.Series(name, values, pl.Utf8);
       const number = (value: unknown) =>
-        type === "time" ? +new Date(value as string) : Number(value);
+        typeof value === "string" && type === "time" ? timeOf(value) : Number(value);
       const numbers = doubles(name, values.map((value) => value == null ? null : number(value)));
       return type === "time"
         ? asTimestamps(numbers)

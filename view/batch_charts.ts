@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { DataFrame } from "polars";
+import { timeOf } from "../lib/core/progress.ts";
 import { clock, count, type Displayable } from "./display.ts";
 import { byTime, figure, GREY, position, type Run, summary, watermarkColor } from "./run.ts";
 
@@ -110,7 +111,7 @@ export function restartTimeline(before: Run, after: Run): Displayable {
       const [from, to] = [position(sources, "startOffset"), position(sources, "endOffset")];
       const color = i === 0 ? GREY : watermarkColor(watermark);
       const id = to > from && batchId % every === 0 ? String(batchId) : "";
-      const at = Date.parse(timestamp);
+      const at = timeOf(timestamp);
       return { batchId, at, from, to, x: (from + to) / 2, id, color, y: lanes[i] };
     })
   );
@@ -145,9 +146,9 @@ function batchesOf({ watermark: name, progress }: Run) {
   const color = watermarkColor(name);
   let newest = NaN;
   return progress.map(({ batchId: batch, eventTime, stateOperators, durationMs }) => {
-    const max = Date.parse(eventTime.max ?? "");
+    const max = timeOf(eventTime.max);
     if (!(max <= newest || Number.isNaN(max))) newest = max;
-    const watermark = Date.parse(eventTime.watermark ?? "") || NaN;
+    const watermark = timeOf(eventTime.watermark) || NaN;
     const [windows, ms] = [stateOperators[0]?.numRowsTotal ?? 0, durationMs.triggerExecution ?? 0];
     const behind = (newest - watermark) / 1000;
     return { batch, newest, watermark, behind, windows, ms, name, color };

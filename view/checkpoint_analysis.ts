@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
+import { timeOf } from "../lib/core/progress.ts";
 import { clock, count, type Displayable, many, paragraphs } from "./display.ts";
 
 /** Lists what a checkpoint folder holds: its parts, the batches in each, and the newest file. */
@@ -32,7 +33,7 @@ export function checkpointAnalysis({ before, after, restarted, neverStopped }: {
       .map(([partition, offset]) => `${partition}: ${count(offset)}`).join(", ")
   );
   const found = before.at(-1 - Number(isAgain))?.stateOperators[0]?.numRowsTotal ?? 0;
-  const watermark = clock(Date.parse(again.eventTime.watermark!), 12);
+  const watermark = clock(timeOf(again.eventTime.watermark), 12);
   const [rows, whole] = [restarted, neverStopped].map((table) =>
     `${many(table.height, "window")} with ${count(Number(table.getColumn("n_txn").sum()))} rows`
   );

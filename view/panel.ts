@@ -1,5 +1,6 @@
 import pl, { type DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
+import { timeOf } from "../lib/core/progress.ts";
 import { clock, type Content, count, html, jupyterDisplay, plain } from "./display.ts";
 import { position } from "./run.ts";
 import { table } from "./table.ts";
@@ -76,7 +77,7 @@ function windowTable(rows: DataFrame, changed: ReadonlySet<number>): Content {
 function progressLine(name: string, progress: StreamingQueryProgress): Content {
   const { batchId, eventTime, sources, stateOperators, rows: { total } } = progress;
   const [end, latest] = [position(sources, "endOffset"), position(sources, "latestOffset")];
-  const watermark = Date.parse(eventTime.watermark ?? "");
+  const watermark = timeOf(eventTime.watermark);
   const facts = [
     `batch ${batchId}`,
     `${count(end)} of ${count(latest)} rows`,

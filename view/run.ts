@@ -2,6 +2,9 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import pl, { type DataFrame } from "polars";
 import { parseDuration, type Source, type SourceProgress, type StreamingQueryProgress } from "lib";
+import { timeOf } from "../lib/core/progress.ts";
+import type { NumberColumn } from "../lib/core/types.ts";
+import { parseMessages } from "../lib/json/from_json.ts";
 import { clock, count, type Displayable, displayable, html, plain } from "./display.ts";
 
 /** One run of the KPI query under one watermark: all that the charts read. */
@@ -56,9 +59,9 @@ export function summary(values: readonly number[], unit: string): string {
  * for a window still open, that at the end of the run.
  */
 export function closingOf({ progress }: Run, end: number): { isFinal: boolean; at: number } {
-  const closing = progress.findIndex((p) => Date.parse(p.eventTime.watermark!) >= end);
+  const closing = progress.findIndex((p) => timeOf(p.eventTime.watermark) >= end);
   const seen = progress.slice(0, closing < 0 ? undefined : closing + 1);
-  const at = Math.max(...seen.map(({ eventTime }) => Date.parse(eventTime.max ?? "") || 0));
+  const at = Math.max(...seen.map(({ eventTime }) => timeOf(eventTime.max) || 0));
   return { isFinal: closing >= 0, at };
 }
 
@@ -110,11 +113,13 @@ export async function sampleEvents(
     const [{ startOffset, endOffset }] = sources as [SourceProgress];
     const [start, end] = [startOffset, endOffset].map((at) => at[source.topic]!);
     for (const { bytes, starts, ends } of await source.getBatch(start!, end!)) {
-      for (let i = batchId % every; i < starts.length; i += every) {
-        const text = new TextDecoder().decode(bytes.subarray(starts[i], ends[i]));
-        const time = Date.parse(/"event_time":\s*"([^"]+)"/.exec(text)?.[1] ?? "");
-        if (!Number.isNaN(time)) rows.push({ event_time: new Date(time), batch_id: batchId });
-      }
+      const sample = (at: Uint32Array) => at.filter((_, i) => i % every === batchId % every);
+      const values = { bytes, starts: sample(starts), ends: sample(ends) };
+      const { columns } = parseMessages([values], [{ name: "event_time", type: "timestamp" }]);
+      const { values: times, nulls } = columns.event_time as NumberColumn;
+      times.forEach((time, i) => {
+        if (nulls[i] === 0) rows.push({ event_time: new Date(time), batch_id: batchId });
+      });
     }
   }
   return pl.DataFrame(rows);

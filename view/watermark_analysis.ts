@@ -1,4 +1,5 @@
 import type { DataFrame } from "polars";
+import { timeOf } from "../lib/core/progress.ts";
 import { count, type Displayable, many, paragraphs, percent, seconds } from "./display.ts";
 import { closingOf, median, type Run } from "./run.ts";
 
@@ -67,7 +68,7 @@ function factsOf(run: Run) {
       closingOf(run, Number(end)).at - Number(end)
     ),
   );
-  const newest = progress.flatMap(({ eventTime }) => Date.parse(eventTime.max ?? "") || []);
+  const newest = progress.flatMap(({ eventTime }) => timeOf(eventTime.max) || []);
   return {
     watermark,
     read,

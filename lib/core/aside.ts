@@ -6,7 +6,7 @@ import { lastWindowStart, type WindowSpec } from "./window.ts";
 /** A row to keep aside, by its index in the batch. */
 export interface AsideRow {
   readonly row: number;
-  /** `late`: its windows were closed. `rejected`: it is in no window. `malformed`: it lost a field, and counts. */
+  /** `late`: its windows were closed. `rejected`: it is in no window. `malformed`: it lost a field, or text behind them, and counts. */
   readonly kind: "late" | "rejected" | "malformed";
   readonly reason: string;
 }

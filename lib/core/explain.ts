@@ -1,5 +1,5 @@
 import type { Group } from "./state.ts";
-import { isoTime, type StreamingQueryProgress } from "./progress.ts";
+import { isoTime, type StreamingQueryProgress, timeOf } from "./progress.ts";
 import type { OutputMode } from "./types.ts";
 
 /** Batches without news after which a partition is called idle and a watermark stuck. */
@@ -52,7 +52,7 @@ export function explain(
   if (recent.length === PATIENCE && watermarkOf(recent[0]!) >= mark) {
     warnings.push(`the watermark has not moved in ${PATIENCE} batches: no newer event time came`);
   }
-  if (time - Date.parse(last.timestamp) > delay + size) {
+  if (time - timeOf(last.timestamp) > delay + size) {
     warnings.push(`partition ${partition} runs ahead of the clock: maxAhead keeps such rows out`);
   }
   return [
@@ -81,7 +81,7 @@ function describe(batch: StreamingQueryProgress): string {
 
 /** The greatest event time that a batch read of each partition, epoch ms. */
 function newestOf({ sources }: StreamingQueryProgress): [string, number][] {
-  return Object.entries(sources[0]!.maxEventTime ?? {}).map(([p, time]) => [p, Date.parse(time)]);
+  return Object.entries(sources[0]!.maxEventTime ?? {}).map(([p, time]) => [p, timeOf(time)]);
 }
 
 function greatest(times: readonly (readonly [string, number])[]): readonly [string, number] {
@@ -89,7 +89,7 @@ function greatest(times: readonly (readonly [string, number])[]): readonly [stri
 }
 
 function watermarkOf({ eventTime }: StreamingQueryProgress): number {
-  return Date.parse(eventTime.watermark!);
+  return timeOf(eventTime.watermark);
 }
 
 function seconds(ms: number): string {

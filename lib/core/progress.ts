@@ -168,3 +168,8 @@ export function isoTime(ms: number): string {
   const bounded = Math.max(-8.64e15, Math.min(8.64e15, ms));
   return new Date(bounded).toISOString().replace(/^\+0*/, "");
 }
+
+/** Reads what `isoTime` wrote: epoch milliseconds; NaN if there is nothing to read. */
+export function timeOf(iso: string | null | undefined): number {
+  return Date.parse((iso ?? "").replace(/^\d{5,6}-/, (year) => `+${year.padStart(7, "0")}`));
+}

@@ -124,7 +124,7 @@ export interface StringColumn {
 export interface Problem {
   /** Index of the row in its batch. */
   readonly row: number;
-  /** The field that became null; absent if no field could be read. */
+  /** The field that became null; absent if no field could be read, or text behind them all. */
   readonly field?: string;
   /** In words, without the row's own text: `not JSON`, `expected a timestamp`, `no value`. */
   readonly reason: string;

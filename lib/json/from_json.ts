@@ -36,6 +36,9 @@ interface Target {
 /** Jackson, the JSON reader inside Spark, refuses deeper nesting. */
 const maxDepth = 1_000;
 
+/** Such as a second object: two messages without the newline between them. */
+const MORE = "text behind the object is not read";
+
 interface Batch {
   readonly targets: readonly Target[];
   /** Fields of the current row that held something else than the schema says. */
@@ -82,6 +85,7 @@ export function readMessages(
     const c: Cursor = { bytes, pos: 0, end: bytes.length, start: 0, value: 0, escaped: false };
     const reason = isTombstone ? "no value" : readRecord(c, batch);
     if (reason !== null || batch.lost.size > 0) problems.push(...settleRow(batch, reason));
+    if (reason === null && skipBlanks(c) !== -1) problems.push({ row, reason: MORE });
     for (const [j, name] of features.entries()) {
       const { numbers, nulls } = targets.find(({ field }) => field.name === name)!;
       const value = nulls[row] === 1 ? NaN : numbers[row]!;
@@ -114,9 +118,9 @@ export function ownColumns(parsed: ParsedBatch, names?: readonly string[]): Pars
  * Reads messages as Spark 3.5's `from_json(CAST(value AS STRING), schema)` does, in the order given.
  * A message that is no JSON object loses all its fields; a field of another type becomes null, or
  * keeps what an earlier field of the same name had. Both are problems; a field that is absent or
- * null is none. Names that the schema lacks and text behind the object are skipped. Timestamps are
- * strings (see `parseTimestamp`) or whole seconds; a field of strings takes other values as the text
- * they have in the message.
+ * null is none. Names that the schema lacks are skipped; so is text behind the object, which is a
+ * problem without a field, though the fields are read. Timestamps are strings (see `parseTimestamp`)
+ * or whole seconds; a field of strings takes other values as the text they have in the message.
  */
 export function parseMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
   const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
@@ -151,7 +155,10 @@ function readRecord(c: Cursor, batch: Batch): string | null {
   const token = readToken(c);
   if (token !== "object") return skipValue(c, token, 0) ? "not a JSON object" : "not JSON";
   for (let first = true;; first = false) {
-    if (skipBlanks(c) === 125 /* } */) return null;
+    if (skipBlanks(c) === 125 /* } */) {
+      c.pos++;
+      return null;
+    }
     if (!first && !skipSeparator(c, 44 /* , */)) return "not JSON";
     const target = readTarget(c, batch);
     if (target === undefined || !skipSeparator(c, 58 /* : */)) return "not JSON";

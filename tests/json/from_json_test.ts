@@ -137,6 +137,10 @@ Deno.test("parseMessages() says why a message or a field was lost", () => {
     ['{"Class":1,"Class":"x"}', {}],
     ['{"Class":"x","Class":1.5}', { Class: "expected an integer" }],
     ['{"Class":"x","Class":null}', { Class: "expected an integer" }],
+    ["{} \r", {}],
+    ...[" {}", "}", ",", "x", "\0"].map((more): [string, Record<string, string>] => {
+      return [`${message}${more}`, { "": "text behind the object is not read" }];
+    }),
   ];
   const { problems } = parse(cases.map(([text]) => text));
   cases.forEach(([text, expected], row) => {

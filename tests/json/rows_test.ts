@@ -29,7 +29,7 @@ Deno.test("readPlainRows() reads rows as programs write them, and no others", ()
     row.replace("{", '{"id":"x-1","kept":true,"left":false,"note":null,"n":-1.5e3,'),
     row.replace("-1.3598071336738", "null"),
     '{"V1":1.7976931348623157e1}',
-    row + " behind",
+    row + " \r",
     '{"V1": 1,"Amount": 2}',
     row.replace("999Z", "999000+00:00"),
     " " + row,
@@ -66,6 +66,9 @@ Deno.test("readPlainRows() reads rows as programs write them, and no others", ()
     '{"event_time":"2024-01-01T00:00:00+00:00}',
     '{"event_time":"2024-01-01"}',
     row.slice(0, -1),
+    row + " behind",
+    row + row,
+    row + "\0",
   ];
   for (const text of others) assert.ok(!isPlain(text), text);
 });

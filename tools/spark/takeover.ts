@@ -7,6 +7,7 @@ import { type DataFrame } from "polars";
 import { type KpiSpec, openKpis, openSource, parseDuration, type Sink, windowSpec } from "lib";
 import { Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
 import { lastWindowStart } from "../../lib/core/window.ts";
+import { timeOf } from "../../lib/core/progress.ts";
 import type { Offsets } from "../../lib/core/types.ts";
 import { makeFolder, readFile, syncFolder } from "../../lib/files.ts";
 import { inspectCheckpoint } from "../../lab/inspect.ts";
@@ -102,9 +103,9 @@ export async function readSparkBatches(
   const batches = await Promise.all(found.batches.map(async (batch) => ({
     batchId: batch.batchId,
     end: await offsets(batch.end[0]),
-    watermark: Date.parse(batch.watermark),
-    planned: Date.parse(batch.planned),
-    next: batch.nextWatermark === null ? null : Date.parse(batch.nextWatermark),
+    watermark: timeOf(batch.watermark),
+    planned: timeOf(batch.planned),
+    next: batch.nextWatermark === null ? null : timeOf(batch.nextWatermark),
   })));
   const first = found.initialOffsets as { path?: string };
   return { batches, initial: await (first?.path ? staged("start") : offsets(first)) };

@@ -158,7 +158,7 @@ export function parseRows(
     const row = first + i;
     const end = text + load<u32>(ends + (i << 2));
     const behind = readRow(text + load<u32>(starts + (i << 2)), end, text, fields, last, row, row * stride);
-    if (behind === 0 || behind > end) {
+    if (behind === 0 || behind !== end && (behind > end || skipBlanks(behind, end) !== end)) {
       left++;
       continue;
     }
