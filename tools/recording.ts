@@ -1,5 +1,6 @@
-import pl from "polars";
+import { createHash } from "node:crypto";
 import { seededRandom } from "../lab/random.ts";
+import { readNumbers } from "./recording_file.ts";
 
 /** The columns of a recording in the order of a message's fields, after `event_time`. */
 export const COLUMNS: readonly string[] = [
@@ -17,6 +18,8 @@ export interface Recording {
   readonly length: number;
   /** The JSON message of a row, with its event time in epoch ms. */
   message(row: number, eventTimeMs: number): string;
+  /** The same for the same rows. */
+  digest(): string;
 }
 
 /**
@@ -24,53 +27,31 @@ export interface Recording {
  *
  * Columns may come in any order, others are ignored. Numbers of float32 columns are written as the
  * shortest decimal that reads back to the same float32, all others as JavaScript writes them; what
- * JSON cannot write (no value, NaN, infinity) becomes null. Throws a `RangeError` for a file that
- * lacks a column, and an `Error` for one that cannot be read.
+ * JSON cannot write (no value, NaN, infinity) becomes null. What is no number is refused, see
+ * `readNumbers`.
  */
 export function readRecording(file: string, limit = Infinity): Recording {
-  const frame = readFrame(file);
-  const missing = COLUMNS.filter((name) => !frame.columns.includes(name));
-  if (missing.length > 0) {
-    throw new RangeError(
-      `Cannot read the recording ${file}: it should have the columns Time, V1 to V28, Amount and ` +
-        `Class, but ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing`,
-    );
-  }
-  const rows = frame.head(Math.min(limit, frame.height));
-  const fields = COLUMNS.map((name) => {
-    const column = rows.getColumn(name);
-    const values = column.cast(pl.Float64).toArray() as (number | null)[];
-    return {
-      key: `,"${name}":`,
-      values,
-      print: column.dtype.equals(pl.Float32) ? float32 : String,
-    };
+  const fields = readNumbers(file, COLUMNS, limit).map(({ values, isFloat32 }, i) => {
+    return { key: `,"${COLUMNS[i]}":`, values, print: isFloat32 ? float32 : String };
   });
   return {
-    length: rows.height,
+    length: fields[0]!.values.length,
     message(row, eventTimeMs) {
       let text = `{"event_time":"${new Date(eventTimeMs).toISOString()}"`;
       for (const { key, values, print } of fields) {
-        const value = values[row];
-        text += key + (Number.isFinite(value) ? print(value as number) : "null");
+        const value = values[row]!;
+        text += key + (Number.isFinite(value) ? print(value) : "null");
       }
       return text + "}";
     },
+    digest() {
+      const sha = createHash("sha256");
+      for (const { values, print } of fields) {
+        sha.update(Float64Array.from(values)).update(print.name);
+      }
+      return sha.digest("hex");
+    },
   };
-}
-
-function readFrame(file: string): pl.DataFrame {
-  const dtypes = Object.fromEntries(COLUMNS.map((name) => [name, pl.Float64]));
-  try {
-    // Inferred from first rows, a type may not fit later ones; other columns stay text.
-    if (/\.csv$/i.test(file)) return pl.readCSV(file, { dtypes, inferSchemaLength: 0 });
-    return pl.readParquet(file);
-  } catch (error) {
-    // Polars does not name the file.
-    throw new Error(
-      `Cannot read the recording ${file}: ${error instanceof Error ? error.message : error}`,
-    );
-  }
 }
 
 /** Prints a float32 as the shortest decimal that reads back to the same float32. */

@@ -1,11 +1,22 @@
 // Plays a recording into a topic: `deno task replay` on the command line, replay() in a notebook.
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { openSource } from "lib";
+import { makeFolder } from "../lib/files.ts";
+import { parseTimestamp } from "../lib/json/timestamp.ts";
+import { giveTopicId, ID_FILE } from "../lib/sources/topic_id.ts";
 import { topicFolder } from "../lib/sources/topic_log.ts";
 import { runCommand, UsageError, type Values } from "./command_line.ts";
 import type { Publisher } from "./kafka_publisher.ts";
-import { type Disorder, parseDisorder, partitionOf, readRecording, timeline } from "./recording.ts";
+import {
+  type Disorder,
+  parseDisorder,
+  partitionOf,
+  readRecording,
+  type Recording,
+  timeline,
+} from "./recording.ts";
 import { showStatus } from "./status_line.ts";
 import { REPLAY } from "./tasks.ts";
 
@@ -33,7 +44,7 @@ export interface ReplayOptions {
   readonly seed?: number | undefined;
   /** Plays only the first rows of the recording. */
   readonly limit?: number | undefined;
-  /** Event time of the first row; default `2024-01-01T10:00:00Z`. */
+  /** Event time of the first row, in UTC if it names no zone; default `2024-01-01T10:00:00Z`. */
   readonly start?: string | undefined;
   /** Rows a second of event time; default 50. */
   readonly rate?: number | undefined;
@@ -102,10 +113,11 @@ function planReplay(options: ReplayOptions): Plan {
     throw new RangeError(`The recording should be a .parquet or .csv file, got "${options.from}"`);
   }
   topicFolder(".", options.topic);
-  const startMs = Date.parse(options.start ?? "2024-01-01T10:00:00Z");
-  if (Number.isNaN(startMs)) {
+  const startMs = parseTimestamp(options.start ?? "2024-01-01T10:00:00Z");
+  if (startMs === null || !isPlainTime(startMs)) {
     throw new RangeError(
-      `The start should be a time such as 2024-01-01T10:00:00Z, got "${options.start}"`,
+      `The start should be a time such as 2024-01-01T10:00:00Z, from year 1 to 9999, ` +
+        `got "${options.start}"`,
     );
   }
   const { partitions = 3, seed = 42, rate = 50, limit } = options;
@@ -134,12 +146,23 @@ function planReplay(options: ReplayOptions): Plan {
   };
 }
 
+/** Whether any reader of timestamps can read it: a year has four digits. */
+function isPlainTime(ms: number): boolean {
+  return ms >= -62_135_596_800_000 && ms < 253_402_300_800_000;
+}
+
 async function play(plan: Plan): Promise<ReplayResult> {
   const { startMs, speed, partitions, signal, onProgress } = plan;
   const clock = plan.clock ?? { now: () => performance.now(), sleep: setTimeout };
   const recording = readRecording(plan.from, plan.limit);
   const { eventTimes, arrivals, order } = timeline(recording.length, plan);
-  const publisher = await openPublisher(plan);
+  if (!isPlainTime(eventTimes.at(-1)!)) {
+    throw new RangeError(
+      `The recording's ${recording.length} rows would end after the year 9999: ` +
+        `choose a higher rate, or an earlier start`,
+    );
+  }
+  const publisher = await openPublisher(plan, recording);
   const sent: Record<string, number> = {};
   for (let p = 0; p < partitions; p++) sent[p] = 0;
   let rows = 0;
@@ -167,9 +190,9 @@ async function play(plan: Plan): Promise<ReplayResult> {
   return { rows, totalRows: order.length, partitions: sent };
 }
 
-async function openPublisher(plan: Plan): Promise<Publisher> {
+async function openPublisher(plan: Plan, recording: Recording): Promise<Publisher> {
   const { target: { kind, address }, topic, partitions } = plan;
-  if (kind === "log") return openLogPublisher(topicFolder(address, topic), plan);
+  if (kind === "log") return openLogPublisher(topicFolder(address, topic), { ...plan, recording });
   const { openKafkaPublisher } = await import("./kafka_publisher.ts");
   return openKafkaPublisher(address, topic, partitions);
 }
@@ -177,9 +200,11 @@ async function openPublisher(plan: Plan): Promise<Publisher> {
 /** Makes a topic log with all its partitions, so that it can be read before the first message. */
 async function openLogPublisher(
   folder: string,
-  { partitions, overwrite }: Plan,
+  { recording, overwrite, partitions, startMs, rate, disorder, seed }: Plan & {
+    recording: Recording;
+  },
 ): Promise<Publisher> {
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const old = Array.from(Deno.readDirSync(folder), ({ name }) => name)
     .filter((name) => /^partition-\d+\.jsonl$/.test(name));
   if (old.length > 0 && !overwrite) {
@@ -187,7 +212,14 @@ async function openLogPublisher(
       `The topic ${folder} already exists: delete it, or choose another one with --topic`,
     );
   }
+  await Deno.remove(join(folder, ID_FILE)).catch((error) => { // first: what is left is another topic
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
   for (const name of old) await Deno.remove(join(folder, name));
+  // The same topic has the same id.
+  const options = JSON.stringify({ partitions, startMs, rate, disorder, seed });
+  const id = createHash("sha256").update(recording.digest()).update(options).digest("hex");
+  await giveTopicId(folder, id.slice(0, 32));
   const files = Array.from({ length: partitions }, (_, p) => join(folder, `partition-${p}.jsonl`));
   for (const file of files) await Deno.writeTextFile(file, "", { createNew: true });
   return {

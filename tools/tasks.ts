@@ -114,7 +114,7 @@ export const REPLAY = command({
     start: {
       value: "TIME",
       default: "2024-01-01T10:00:00Z",
-      help: "event time of the first row, in UTC",
+      help: "event time of the first row, in UTC if it names no zone",
     },
     rate: { value: "N", default: "50", help: "rows a second of event time" },
   },

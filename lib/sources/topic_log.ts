@@ -4,6 +4,7 @@ import { countLinesOf, type LineCount, readLines } from "../json/lines.ts";
 import { lostMessages } from "../json/rows.ts";
 import { threads } from "../threads/threads.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
+import { giveTopicId, topicId } from "./topic_id.ts";
 
 /** Lines between two remembered byte positions. */
 const STRIDE = 32;
@@ -27,14 +28,16 @@ export function topicFolder(dir: string, topic: string): string {
  * line, the offset is the line number from 0.
  *
  * The files only grow, and anyone may append to them. A last line without its `\n` is not there
- * yet; a `\r` before the `\n` belongs to the message; an empty line is an empty message. Partitions
+ * yet, which `close` warns of; a `\r` before the `\n` belongs to the message; an empty line is an empty message. Partitions
  * may be added at any time. Once a file has lost lines every call fails with a `RangeError` that
- * names the file and the offsets, as `failOnDataLoss` does in Spark.
+ * names the file and the offsets, as `failOnDataLoss` does in Spark. The file `topic.id` tells the
+ * log from another that is made in its place; `open` makes it where it may.
  */
 export class TopicLog implements Source {
   readonly address: string;
   readonly description: string;
   readonly #partitions = new Map<string, Lines>();
+  #identity: string | undefined;
 
   private constructor(dir: string, readonly topic: string, readonly folder: string) {
     this.address = `log:${dir}`;
@@ -50,12 +53,18 @@ export class TopicLog implements Source {
           `publish to it first, as \`deno task replay\` does`,
       );
     }
+    await giveTopicId(log.folder);
+    await log.#list();
     return log;
   }
 
+  get identity(): string | undefined {
+    return this.#identity;
+  }
+
   earliestOffsets(): Promise<Offsets> {
-    return Promise.try(() => {
-      this.#list();
+    return Promise.try(async () => {
+      await this.#list();
       return Object.fromEntries(this.#partitions.keys().map((partition) => [partition, 0]));
     });
   }
@@ -63,9 +72,13 @@ export class TopicLog implements Source {
   /** Counts the complete lines of each partition; reads only what was added since the last call. */
   latestOffsets(): Promise<Offsets> {
     return Promise.try(async () => {
-      this.#list();
+      await this.#list();
       await this.#countInThread();
-      return Object.fromEntries([...this.#partitions].map(([p, lines]) => [p, lines.count()]));
+      return Object.fromEntries([...this.#partitions].map(([p, lines]) => {
+        const count = lines.count();
+        lines.warnOfUnfinished(QUIET_MS);
+        return [p, count];
+      }));
     });
   }
 
@@ -86,8 +99,11 @@ export class TopicLog implements Source {
     );
   }
 
+  /** Warns of last lines that are not finished, where it has counted lines. */
   close(): Promise<void> {
-    return Promise.resolve();
+    return Promise.try(() =>
+      this.#partitions.values().forEach((lines) => lines.warnOfUnfinished())
+    );
   }
 
   /** Has a thread, if there is one, count half of what is new, and counts the other half meanwhile. */
@@ -105,7 +121,10 @@ export class TopicLog implements Source {
     await Promise.all(theirs);
   }
 
-  #list(): void {
+  async #list(): Promise<void> {
+    const identity = await topicId(this.folder);
+    if (this.#identity !== identity) this.#partitions.clear(); // what was counted was another's
+    this.#identity = identity;
     for (const { name } of Deno.readDirSync(this.folder)) {
       const partition = /^partition-(0|[1-9]\d*)\.jsonl$/.exec(name)?.[1];
       if (partition !== undefined) this.#lines(partition);
@@ -119,6 +138,8 @@ export class TopicLog implements Source {
   }
 }
 
+/** After which an unfinished line seems to be forgotten. */
+const QUIET_MS = 5_000;
 /** Bytes from which a thread counts too. */
 const SHARED_BYTES = 32 * 1024 * 1024;
 
@@ -129,6 +150,8 @@ class Lines {
   #count = 0;
   /** Where the complete lines end. */
   #bytes = 0;
+  /** Where an unfinished line began that was told; undefined before anybody has counted. */
+  #warnedAt: number | undefined;
 
   constructor(readonly file: string) {}
 
@@ -144,6 +167,7 @@ class Lines {
     }
     const range = { file: this.file, from: this.#bytes, to: size };
     this.#add(countLinesOf(range, this.#count, STRIDE));
+    this.#warnedAt ??= -1;
     return this.#count;
   }
 
@@ -172,7 +196,31 @@ class Lines {
     return { file: this.file, from, to, skip: start - mark * STRIDE, start, stop };
   }
 
+  /** Says once that the last line waits for its end, if nobody has written for `quietMs`. */
+  warnOfUnfinished(quietMs = 0): void {
+    const { size = 0, mtime } = statSync(this.file, { throwIfNoEntry: false }) ?? {};
+    if (size <= this.#bytes || this.#warnedAt === undefined || endsLine(this.file)) return;
+    if (Date.now() - mtime!.getTime() < quietMs) return;
+    const line = this.count() + 1;
+    if (this.#warnedAt === this.#bytes) return;
+    this.#warnedAt = this.#bytes;
+    console.warn(
+      `Line ${line} of "${this.file}" is not read: its ${
+        size - this.#bytes
+      } bytes do not end with ` +
+        `"\\n" yet. If the line is complete, append one before anything else`,
+    );
+  }
+
   #lost(what: string): RangeError {
     return lostMessages(this.file, what);
   }
+}
+
+/** Whether the last byte of a file ends a line. */
+function endsLine(file: string): boolean {
+  using handle = Deno.openSync(file);
+  handle.seekSync(-1, Deno.SeekMode.End);
+  const last = new Uint8Array(1);
+  return handle.readSync(last) === null || last[0] === 10;
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import type { Messages } from "../../lib/core/types.ts";
 import { topicFolder, TopicLog } from "../../lib/sources/topic_log.ts";
@@ -159,6 +159,78 @@ Deno.test("TopicLog lets an unfinished last line be taken back", () =>
     deepEqual(await log.latestOffsets(), { "0": 1 });
     append(0, "b\n");
     deepEqual((await log.getBatch({ "0": 0 }, { "0": 2 })).map(values), [["a", "b"]]);
+  }));
+
+/** What `run` warns of. */
+async function warningsOf(run: () => Promise<unknown>): Promise<string[]> {
+  const { warn } = console;
+  const warnings: string[] = [];
+  console.warn = (text: string) => warnings.push(text);
+  await run().finally(() => console.warn = warn);
+  return warnings;
+}
+
+Deno.test("TopicLog warns of a last line that waits for its end, once", () =>
+  withTopic(async (dir, append) => {
+    append(0, "a\nb");
+    append(1, "c\n");
+    append(2, "d");
+    const files = [0, 2].map((p) => join(dir, "t", `partition-${p}.jsonl`));
+    const log = await TopicLog.open(dir, "t");
+    const look = () => log.latestOffsets();
+    deepEqual(await warningsOf(look), [], "someone may be writing it now");
+    const past = new Date(Date.now() - 60_000);
+    for (const file of files) Deno.utimeSync(file, past, past);
+    const warnings = await warningsOf(look);
+    deepEqual(warnings.sort().reverse(), [
+      `Line 2 of "${files[0]}" is not read: its 1 bytes do not end with "\\n" yet. ` +
+      "If the line is complete, append one before anything else",
+      `Line 1 of "${files[1]}" is not read: its 1 bytes do not end with "\\n" yet. ` +
+      "If the line is complete, append one before anything else",
+    ]);
+    deepEqual(await warningsOf(look), []);
+    append(2, "\n");
+    deepEqual(await warningsOf(() => log.close()), []);
+    append(0, "\ne\nf");
+    append(1, "g\n");
+    const [warning, ...others] = await warningsOf(() => log.close());
+    match(warning!, /^Line 4 of .*partition-0.jsonl" is not read: its 1 bytes/);
+    deepEqual(others, []);
+  }));
+
+Deno.test("TopicLog.open() gives the log an id, which goes with its folder", () =>
+  withTopic(async (dir, append) => {
+    const [folder, idFile] = [join(dir, "t"), join(dir, "t", "topic.id")];
+    append(0, "a\n");
+    const log = await TopicLog.open(dir, "t");
+    const id = log.identity;
+    match(id!, /^[0-9a-f-]{36}$/);
+    equal((await TopicLog.open(dir, "t")).identity, id);
+
+    Deno.renameSync(folder, join(dir, "moved"));
+    equal((await TopicLog.open(dir, "moved")).identity, id, "the same log in another place");
+    Deno.mkdirSync(folder);
+    append(0, "x\ny\nz\n");
+    await TopicLog.open(dir, "t");
+    deepEqual(await log.latestOffsets(), { "0": 3 });
+    notEqual(log.identity, id, "one that is open sees that it is another");
+
+    Deno.writeTextFileSync(idFile, ""); // torn, where the id was never relied on
+    equal((await TopicLog.open(dir, "t")).identity, undefined);
+    Deno.removeSync(idFile);
+    Deno.chmodSync(folder, 0o555);
+    const { open } = Deno;
+    Deno.open = (path, options) =>
+      // as root may write anywhere
+      options?.createNew
+        ? Promise.reject(new Deno.errors.PermissionDenied(`${path}`))
+        : open(path, options);
+    try {
+      equal((await TopicLog.open(dir, "t")).identity, undefined);
+    } finally {
+      Deno.open = open;
+      Deno.chmodSync(folder, 0o755);
+    }
   }));
 
 Deno.test("TopicLog.open() refuses a topic that is not there", () =>

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -167,6 +167,7 @@ Deno.test("replay() refuses a topic that exists, and replaces it only if told to
     deepEqual([...Deno.readDirSync(join(dir, "t"))].map(({ name }) => name).sort(), [
       "partition-0.jsonl",
       "partition-1.jsonl",
+      "topic.id",
     ]);
     equal(lines(dir, "t", 0).length + lines(dir, "t", 1).length, 50);
   }));
@@ -250,6 +251,148 @@ Deno.test("readRecording() names the file and the columns that are missing", () 
     Deno.writeTextFileSync(file, "not parquet");
     throws(() => readRecording(file), /Cannot read the recording .*recording\.parquet: parquet/);
     return Promise.resolve();
+  }));
+
+/** A recording of two rows where column `c` holds c and c + 0.5, but for `column`. */
+function withColumn(dir: string, column: pl.Series): string {
+  const others = COLUMNS.map((name, c) => pl.Series(name, [c, c + 0.5], pl.Float64));
+  const file = join(dir, "other.parquet");
+  pl.DataFrame(others).withColumns(column).writeParquet(file);
+  return file;
+}
+
+Deno.test("readRecording() takes numbers of any type, and refuses what is none with its place", () =>
+  withFolder((dir) => {
+    const texts = (...values: (string | null)[]) => pl.Series("Amount", values, pl.Utf8);
+    const numbers = (...values: (number | null)[]) => pl.Series("Amount", values, pl.Float64);
+    // deno-lint-ignore no-explicit-any -- its types lack it
+    const decimal = (pl as any).Decimal(10, 2) as pl.DataType;
+    const taken: [column: pl.Series, written: string[]][] = [
+      [texts("149.62", " 1e3 "), ["149.62", "1000"]],
+      [texts("NaN", null), ["null", "null"]],
+      [texts("1", "-2").cast(pl.Categorical), ["1", "-2"]],
+      [texts("149.62", null).cast(decimal), ["149.62", "null"]],
+      [texts("9007199254740991", "-1").cast(pl.Int64), ["9007199254740991", "-1"]],
+      [texts("7", null).cast(pl.Int8), ["7", "null"]],
+      [numbers(null, null).cast(pl.Date), ["null", "null"]],
+      [pl.Series("Class", [true, false], pl.Bool), ["1", "0"]],
+    ];
+    for (const [column, written] of taken) {
+      const recording = readRecording(withColumn(dir, column));
+      const field = new RegExp(`"${column.name}":([^,}]*)`);
+      deepEqual([0, 1].map((row) => field.exec(recording.message(row, 0))![1]), written);
+    }
+    const day = new Date("2024-01-01T10:00:00Z");
+    const refused: [column: pl.Series, why: RegExp][] = [
+      [texts("1", "149,62"), /row 2: "149,62" should be a number/],
+      [texts("12.3 EUR", "1"), /row 1: "12.3 EUR" should be a number/],
+      [texts("0x10", "1"), /row 1: "0x10"/],
+      [texts("1e400", "1"), /row 1: "1e400"/],
+      [texts("legit", "1").cast(pl.Categorical), /row 1: "legit"/],
+      [texts("9007199254740993", "1").cast(pl.Int64), /"9007199254740993" has too many digits/],
+      [texts("18446744073709551615", "1").cast(pl.UInt64), /"18446744073709551615" has too many/],
+      [pl.Series("Amount", [null, day], pl.Datetime("ns")), /row 2: "2024-.*Z" of type Datetime/],
+      [numbers(null, 5).cast(pl.Date), /row 2: .* of type Date /],
+      [numbers(5, 5).cast(pl.Time), /row 1: .* of type Time /],
+      [pl.Series("Amount", [true, false], pl.Bool), /row 1: true of type Bool/],
+      [pl.Series("Amount", [[1], [2]]), /row 1: \[1\] of type List/],
+      [pl.DataFrame({ a: [1, 2] }).toStruct("Amount"), /row 1: \{"a":1\} of type Struct/],
+    ];
+    for (const [column, why] of refused) {
+      const read = () => readRecording(withColumn(dir, column));
+      throws(read, /^RangeError: Cannot read the recording .*other.parquet: column Amount, row /);
+      throws(read, why);
+    }
+    return Promise.resolve();
+  }));
+
+Deno.test("readRecording() reads CSV as it is written, and refuses what it cannot tell", () =>
+  withFolder((dir) => {
+    const file = join(dir, "recording.csv");
+    const header = COLUMNS.join(",");
+    const row = COLUMNS.map((_, c) => c).join(",");
+    const quoted = (line: string) => `"${line.split(",").join('","')}"`;
+    const whole = "row".repeat(2_000_000); // over the border of two blocks
+    const taken: [text: string, rows: number][] = [
+      [`${header}\n${row}\n\n  \n${row}\n\n\n`, 2],
+      [`\n\n${header}\r\n${row}\r\n\r\n${row}`, 2],
+      [`\ufeff${header}\n${row}\n`, 1],
+      [`\ufeff${quoted(header)}\n${quoted(row)}\n`, 1],
+      [`${header} \n${row.replaceAll(",", " , ")} \n`, 1],
+      [`note,${header}\n"a\nb ""c"" ",${row}\n`, 1],
+      [`note,${header}\n"${whole}\n${whole}",${row}\n,${row}\n`, 2],
+    ];
+    for (const [text, rows] of taken) {
+      Deno.writeTextFileSync(file, text);
+      const recording = readRecording(file);
+      equal(recording.length, rows);
+      deepEqual(Object.values(JSON.parse(recording.message(rows - 1, 0))).slice(1), [
+        ...COLUMNS.keys(),
+      ]);
+    }
+    Deno.writeTextFileSync(file, `${header}\n${row}\n  \n${row}\nnot read\n`);
+    equal(readRecording(file, 2).length, 2);
+    const refused: [text: string, why: RegExp][] = [
+      ["", /it is empty/],
+      ["\n \n", /it is empty/],
+      [`${header}\n`, /it holds no rows/],
+      [`${header}\n\n`, /it holds no rows/],
+      [`${header},Amount\n${row},1\n`, /but Amount is there twice/],
+      [`${header.replaceAll(",", ";")}\n`, /but Time, V1, .* are missing/],
+      [`${header}\n${row}\n${",".repeat(30)}\n`, /row 2 has 0 values and the header 31/],
+      [`${header}\n${row}\n1,2\n`, /row 2 has 2 values and the header 31/],
+      [`${header}\n${row},5\n`, /row 1 has 32 values and the header 31/],
+      [`${header}\n${row}\n${row.replace("29", '"149,62"')}`, /column Amount, row 2: "149,62"/],
+      [`${header},note\n${row},"a\n${row},b\n`, /its last quote is never closed/],
+    ];
+    for (const [text, why] of refused) {
+      Deno.writeTextFileSync(file, text);
+      throws(() => readRecording(file), why);
+      throws(() => readRecording(file), /Cannot read the recording .*recording.csv: /);
+    }
+    return Promise.resolve();
+  }));
+
+Deno.test("replay() reads a start without a zone in UTC, and refuses what is no time", () =>
+  withFolder(async (dir) => {
+    const from = makeParquet(dir, 2);
+    const run = (start: string, rate = 1) =>
+      replay({ from, to: `log:${dir}`, topic: "t", start, rate, limit: 2, overwrite: true });
+    for (const start of ["2024-01-01T10:00:00", "2024-01-01 10:00", "2024-01-01T12:00:00+02:00"]) {
+      await run(start);
+      const first = [0, 1, 2].flatMap((p) => lines(dir, "t", p)).sort()[0]!;
+      equal(JSON.parse(first).event_time, "2024-01-01T10:00:00.000Z");
+    }
+    await run("2024-02-29");
+    const no = [
+      "1",
+      "foo 1",
+      "2024-02-30",
+      "Jan 5",
+      "10:00",
+      "1704103200",
+      "10000-01-01",
+      "0000",
+      "",
+    ];
+    for (const start of no) await rejects(run(start), /^RangeError: The start should be a time/);
+    await rejects(run("9999-12-31", 1e-6), /would end after the year 9999/);
+  }));
+
+Deno.test("replay() gives the same topic the same id, and another one another", () =>
+  withFolder(async (dir) => {
+    const options = { from: makeParquet(dir, 50), to: `log:${dir}`, topic: "t", overwrite: true };
+    const idOf = async (changed: Record<string, unknown>) => {
+      await replay({ ...options, ...changed });
+      return (await TopicLog.open(dir, "t")).identity;
+    };
+    const id = await idOf({});
+    match(id!, /^[0-9a-f]{32}$/);
+    equal(await idOf({ speed: 1e9 }), id);
+    const changes = [{ seed: 1 }, { limit: 49 }, { partitions: 2 }, { rate: 51 }];
+    const others = [];
+    for (const change of changes) others.push(await idOf(change));
+    equal(new Set([id, ...others]).size, 5);
   }));
 
 Deno.test("float32() prints the shortest decimal that reads back to the same float32", () => {
