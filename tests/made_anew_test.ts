@@ -68,7 +68,9 @@ async function start(source: Source, checkpointLocation: string, run: Run = {}, 
   const batches: (number | undefined)[][] = [];
   const onProgress = ({ batchId, numInputRows, sources }: StreamingQueryProgress) =>
     batches.push([batchId, numInputRows, sources[0]!.lostOffsets]);
-  const query = await readStream(source, [{ name: "event_time", type: "timestamp" }], run)
+  const { failOnDataLoss = true, startingOffsets, maxOffsetsPerTrigger, ...write } = run;
+  const read = { failOnDataLoss, startingOffsets, maxOffsetsPerTrigger };
+  const query = await readStream(source, [{ name: "event_time", type: "timestamp" }], read)
     .withWatermark("event_time", "0 seconds")
     .groupByWindow("event_time", "10 seconds")
     .agg({ n: count() })
@@ -78,7 +80,7 @@ async function start(source: Source, checkpointLocation: string, run: Run = {}, 
       checkpointLocation,
       noDataMicroBatches: false,
       onProgress,
-      ...run,
+      ...write,
     });
   return { query, batches };
 }

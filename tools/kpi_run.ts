@@ -10,6 +10,8 @@ export interface ClosingRecord {
   /** Batches of this run, and the rows of results that they wrote. */
   readonly batches: number;
   readonly windowsWritten: number;
+  /** Rows of this run that count, but for a field or for text behind them that could not be read. */
+  readonly malformed: number;
   /** Of all runs of the checkpoint: read = counted + late + rejected + open; null before the first batch. */
   readonly rows: StreamingQueryProgress["rows"]["total"] | null;
   readonly openWindows: number;
@@ -28,12 +30,14 @@ export class KpiRun {
   #batches = 0;
   #rows = 0;
   #windows = 0;
+  #malformed = 0;
   #last: { readonly progress: StreamingQueryProgress; readonly at: number } | undefined;
 
   add(progress: StreamingQueryProgress): void {
     this.#batches++;
     this.#rows += progress.numInputRows;
     this.#windows += progress.sink.numOutputRows;
+    this.#malformed += progress.rows.malformed;
     this.#last = { progress, at: performance.now() };
   }
 
@@ -66,6 +70,7 @@ export class KpiRun {
       seconds: Number(secondsSince(this.#began)),
       batches: this.#batches,
       windowsWritten: this.#windows,
+      malformed: this.#malformed,
       rows: progress?.rows.total ?? before?.rows ?? null,
       openWindows: progress?.stateOperators[0]?.numRowsTotal ?? before?.openWindows?.length ?? 0,
       watermark: progress?.eventTime.watermark ?? before?.restart?.watermark ?? null,
@@ -79,13 +84,24 @@ export class KpiRun {
 
 /** Tells a record in one line. */
 export function closingLine(record: ClosingRecord): string {
-  const { outcome, seconds, batches, rows, openWindows, windowsWritten, sink, rejected } = record;
+  const {
+    outcome,
+    seconds,
+    batches,
+    rows,
+    openWindows,
+    windowsWritten,
+    malformed,
+    sink,
+    rejected,
+  } = record;
   const { read = 0, counted = 0, late = 0, rejected: bad = 0, open = 0 } = rows ?? {};
   const aside = rejected === null ? "" : `, late and rejected rows kept in ${rejected}`;
   return `kpi: ${outcome} in ${seconds} s, ${count(batches, "batch", "batches")}: ` +
     `${read} rows read = ${counted} counted + ${late} late + ${bad} rejected + ` +
     `${open} in ${count(openWindows, "open window")}; ` +
-    `${count(windowsWritten, "window")} written to ${sink}${aside}`;
+    `${count(windowsWritten, "window")} written to ${sink}${aside}` +
+    (malformed > 0 ? `; ${count(malformed, "row")} malformed, but counted` : "");
 }
 
 function count(n: number, one: string, many = `${one}s`): string {
