@@ -1,8 +1,9 @@
 import * as Plot from "@observablehq/plot";
-import pl, { type DataFrame } from "polars";
+import type { DataFrame } from "polars";
 import { parseDuration } from "lib";
 import { count, type Displayable, many } from "../view/display.ts";
-import { figure, GREY, type Run, watermarkColor } from "../view/run.ts";
+import { colorAt, GREY } from "../view/colors.ts";
+import { type Answer, figure } from "../view/figure.ts";
 import type { Sweep } from "./sweep.ts";
 import { percent } from "./words.ts";
 
@@ -35,7 +36,7 @@ export function completeness(
     `${name}\nwait ${count(row.wait_s!)} s, lose ${count(row.loss! * 100, 2)}%`;
   const x = { label: "seconds a reader waits for a final window →", domain: [0, until] };
   return figure("How long must I wait, and what do I lose if I wait less?", {
-    ...answers(marks, ({ wait_s, wait_max_s, rows_lost, loss }) => {
+    answers: answers(marks, ({ wait_s, wait_max_s, rows_lost, loss }) => {
       const lost = `${many(rows_lost!, "row")} (${percent(loss!)}) are lost`;
       const most = count(wait_max_s!);
       return `a window is final ${
@@ -84,7 +85,7 @@ export function errors(swept: Sweep, { delays }: Marks): Displayable {
   const key = Plot.text(["━ rows   ╍ alerts   ┉ frauds"], { frameAnchor: "top-right" });
   const lost = [rules, lines, key];
   return figure("What does a shorter watermark get wrong?", {
-    ...answers(marks, (row) => {
+    answers: answers(marks, (row) => {
       const lost = `${many(row.alerts_lost!, "alert")} and ${many(row.frauds_lost!, "fraud")} lost`;
       const rate = (name: string) =>
         `${name} ${percent(row[name]!)}, ${percent(truth[name]!)} with all rows`;
@@ -118,7 +119,7 @@ export function thresholds(curve: DataFrame, { threshold }: { threshold: number 
     `${name} ${percent(used![name]!)} (${percent(used![`${name}_low`]!)} to ` +
     `${percent(used![`${name}_high`]!)})`;
   return figure("What would another threshold give?", {
-    ...answers([], String),
+    answers: [],
     note: (used === undefined ? "" : `In use (dotted) is ${threshold}: ${said("precision")}, ` +
       `${said("recall")}, ${count(used.alerts_a_minute!, 2)} alerts a minute. `) +
       "Shaded: 95% intervals (Wilson).",
@@ -138,19 +139,17 @@ function rowsOf({ table }: Sweep): Row[] {
   return table.toRecords().map((row) => Object.fromEntries(numbers(row)));
 }
 
-/** The rows of the delays named, with the colours that they have everywhere. */
+/** The rows of the delays named, with colours by their places. */
 function marksOf(swept: Sweep, delays: readonly string[]): Mark[] {
   const rows = rowsOf(swept);
-  return delays.map((name) => {
+  return delays.map((name, i) => {
     const row = rows.find(({ delay_s }) => delay_s! * 1000 === parseDuration(name));
-    if (row) return { row, name, color: watermarkColor(name) };
+    if (row) return { row, name, color: colorAt(i) };
     throw new RangeError(`The sweep has no delay of ${name}: give it to sweep(), or mark another`);
   });
 }
 
 /** One line of words a delay, in its colour. */
-function answers(marks: readonly Mark[], say: (row: Row) => string) {
-  const nothing = { kpi: pl.DataFrame(), progress: [], late: pl.DataFrame() };
-  const runs = marks.map(({ name }): Run => ({ watermark: name, ...nothing }));
-  return { runs, say: (_: Run, i: number) => say(marks[i]!.row) };
+function answers(marks: readonly Mark[], say: (row: Row) => string): Answer[] {
+  return marks.map(({ name, color, row }) => ({ name, color, says: say(row) }));
 }

@@ -13,16 +13,8 @@ const NOTEBOOK = join(ROOT, "notebooks", "task_d.ipynb");
 const ROWS = 18_000; // six minutes: windows that are final under both watermarks, and late rows
 const MINUTE = 60_000;
 
-/** Cells that show wall time or ids: the panels, lastProgress, batch durations, checkpoint files, the restart. */
-const NEVER_THE_SAME = [
-  "cell-21",
-  "cell-22",
-  "cell-25",
-  "cell-26",
-  "cell-50",
-  "cell-57",
-  "cell-63",
-];
+/** Cells that show wall time or ids: the panels, lastProgress, checkpoint files, the restart. */
+const NEVER_THE_SAME = ["topic", "experiment-1", "experiment-2", "phase-2", "restart-timeline"];
 
 interface Output {
   readonly data?: Readonly<Record<string, string | readonly string[]>>;
@@ -149,9 +141,9 @@ Deno.test("the notebook gives what Polars computes from the topic, and the same 
     const first = await run(folder, env);
 
     for (
-      const { label, watermark, final, open } of [
-        { label: "watermark_30s", watermark: "30 seconds", final: "cell-31", open: "cell-32" },
-        { label: "watermark_2min", watermark: "2 minutes", final: "cell-34", open: "cell-35" },
+      const { label, watermark } of [
+        { label: "watermark_30s", watermark: "30 seconds" },
+        { label: "watermark_2min", watermark: "2 minutes" },
       ]
     ) {
       await t.step(`final and open windows under ${watermark} hold every row in time`, async () => {
@@ -164,8 +156,8 @@ Deno.test("the notebook gives what Polars computes from the topic, and the same 
           windows.slice({ offset: isFinal, length: windows.height }),
         ];
         const expected = text(closed, { totals: totals(closed) });
-        equal(withoutCaption(shown(first, final)), withoutCaption(expected));
-        equal(withoutCaption(shown(first, open)), withoutCaption(text(rest)));
+        ok(shown(first, "kpi-tables").includes(withoutCaption(expected)));
+        ok(shown(first, "kpi-tables").includes(withoutCaption(text(rest))));
       });
     }
 

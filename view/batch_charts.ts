@@ -1,18 +1,21 @@
 import * as Plot from "@observablehq/plot";
 import type { DataFrame } from "polars";
+import type { StreamingQueryProgress } from "lib";
 import { timeOf } from "../lib/core/progress.ts";
+import { colorAt, GREY } from "./colors.ts";
 import { clock, count, type Displayable } from "./display.ts";
-import { byTime, figure, GREY, position, type Run, summary, watermarkColor } from "./run.ts";
+import { answersOf, figure, timeAxis } from "./figure.ts";
+import { position, type Run } from "./run.ts";
+import { summary } from "./statistics.ts";
 
 const whole = (n: number) => Number.isInteger(n) ? count(n) : "";
 const batchAxis = { label: "batch", tickFormat: whole };
-const eventAxis = { ...byTime, label: "event time (UTC)" };
 const stairs = { x: "batch", curve: "step-after", stroke: "color", strokeWidth: 2 } as const;
 const BY_BATCH = {
   watermark: {
     question: "How far does each watermark stay behind the newest event?",
     unit: "s behind",
-    y: eventAxis,
+    y: { label: "event time (UTC)" },
     note: "A batch works with the watermark that the batch before it left.",
   },
   windows: {
@@ -21,17 +24,11 @@ const BY_BATCH = {
     y: { label: "open windows", zero: true, tickFormat: whole },
     note: "Windows in the state store after each batch.",
   },
-  ms: {
-    question: "How long does a batch take?",
-    unit: "ms",
-    y: { label: "milliseconds", zero: true },
-    note: "From the trigger to the commit (durationMs.triggerExecution).",
-  },
 } as const;
 
-/** Shows each run's watermark under the newest event, its open windows, or its time, batch by batch. */
+/** Shows each run's watermark under the newest event, or its open windows, batch by batch. */
 export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Displayable {
-  const { question, unit, y, note } = BY_BATCH[value];
+  const { question, unit, y: axis, note } = BY_BATCH[value];
   const series = runs.map(batchesOf);
   const newest = series.slice(0, value === "watermark" ? 1 : 0).map((batches) =>
     batches.map((b) => ({ ...b, watermark: b.newest, color: GREY, name: "newest event" }))
@@ -40,10 +37,14 @@ export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Dis
   const ends = all.flatMap((batches) => batches.slice(-1).map((b) => ({ ...b, y: b[value] })));
   const marks = [all.map((b) => Plot.line(b, { ...stairs, y: value })), endLabels(ends)];
   const height = value === "watermark" ? 300 : 200;
+  const y = value === "watermark"
+    ? { ...timeAxis(all.flat().map((b) => b.newest)), ...axis }
+    : axis;
   return figure(question, {
-    runs,
-    say: (_, i) =>
-      summary(series[i]!.map((b) => value === "watermark" ? b.behind : b[value]), unit),
+    answers: answersOf(
+      runs,
+      (_, i) => summary(series[i]!.map((b) => value === "watermark" ? b.behind : b[value]), unit),
+    ),
     note,
     plots: [{ height, marginRight: 100, x: batchAxis, y, marks }],
   });
@@ -51,31 +52,31 @@ export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Dis
 
 /**
  * Shows rows where they arrived, the watermark below them, what it closed and what was dropped; with
- * `first`, only so many batches, and the first window's end. `events` has the event_time and batch_id
- * of all rows, in any order; some of them are drawn.
+ * `first`, only so many batches, and the first window's end. Of the run's `events` some are drawn.
  */
-export function arrival(
-  run: Run,
-  { events, first = Infinity }: { readonly events?: DataFrame; readonly first?: number } = {},
-): Displayable {
+export function arrival(run: Run, { first = Infinity }: { readonly first?: number } = {}) {
+  const { events, window: { slide, size } } = run;
   const batches = batchesOf(run).slice(0, first);
   const [start = 0] = run.kpi.getColumn("window_start").toArray().map(Number);
-  const [end = NaN] = run.kpi.getColumn("window_end").toArray().map(Number);
+  const end = run.kpi.height > 0 ? start + size : NaN;
   // A row is late by the watermark of the batch before its own, and only if its whole window is.
   const closed = batches.slice(1).map(({ batch, color }, i) => {
-    const windows = Math.floor((batches[i]!.watermark - start) / (end - start));
-    const y2 = start + Math.max(0, windows || 0) * (end - start);
+    const windows = Math.floor((batches[i]!.watermark - end) / slide) + 1;
+    // Below is what no open window holds any more.
+    const y2 = start + Math.max(0, windows || 0) * slide;
     return { x1: batch, x2: batch + 1, y1: start, y2, color };
   });
+  const closedBefore = new Map(closed.map(({ x1, y2 }) => [x1, y2]));
   const isShown = ({ batch }: { batch: number }) => batch < first;
   const late = spread(points(run.late).filter(isShown));
   const inTime = (events ? points(events) : []).filter(isShown)
-    .filter(({ batch, y }) => y >= (closed[batch - 1]?.y2 ?? 0));
+    .filter(({ batch, y }) => y >= (closedBefore.get(batch) ?? -Infinity));
   const dots = spread(inTime.filter((_, i) => i % Math.ceil(inTime.length / 1000) === 0));
   const closing = batches.filter(({ watermark }) => watermark >= end);
   const rings = closing.slice(0, first < Infinity ? 1 : 0);
   const last = batches.slice(-1).map((b) => ({ ...b, batch: b.batch + 1 }));
   const steps = [...batches, ...last].filter((b) => b.watermark >= start);
+  const y = { ...timeAxis([...dots.map((dot) => dot.y), start]), label: "event time (UTC)" };
   const marks = [
     Plot.rect(closed, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "color", fillOpacity: 0.15 }),
     Plot.dot(dots, { x: "x", y: "y", r: 1, fill: GREY }),
@@ -93,65 +94,73 @@ export function arrival(
     ` Ring: in batch ${batch} the watermark has passed ${to}, so the window ${from} to ${to} is ` +
     `written and closed; from the next batch on its rows are dropped.`
   );
+  const theirs = slide < size ? "all their windows were" : "their window was";
   return figure(`Which rows are too late for a watermark of ${run.watermark}?`, {
-    runs: [run],
-    say: () => `${count(late.length)} rows came after their window was closed (crosses)${shown}`,
+    answers: answersOf(
+      [run],
+      () => `${count(late.length)} rows came after ${theirs} closed (crosses)${shown}`,
+    ),
     note: "Dots: some of the rows in time. Stairs: the watermark. Shaded: closed windows." +
       ring.join(""),
-    plots: [{ height: 380, marginRight: 100, x: batchAxis, y: eventAxis, marks }],
+    plots: [{ height: 380, marginRight: 100, x: batchAxis, y, marks }],
   });
 }
 
 /** Shows the batches before a stop and after the restart on one line of the rows that they read. */
-export function restartTimeline(before: Run, after: Run): Displayable {
+export function restartTimeline(
+  before: readonly StreamingQueryProgress[],
+  after: readonly StreamingQueryProgress[],
+): Displayable {
   const lanes = ["before the stop", "after the restart"];
-  const every = Math.ceil((before.progress.length + after.progress.length) / 60);
-  const cells = [before, after].map(({ progress, watermark }, i) =>
+  const cells = [before, after].map((progress, i) =>
     progress.map(({ batchId, timestamp, sources }) => {
       const [from, to] = [position(sources, "startOffset"), position(sources, "endOffset")];
-      const color = i === 0 ? GREY : watermarkColor(watermark);
-      const id = to > from && batchId % every === 0 ? String(batchId) : "";
       const at = timeOf(timestamp);
-      return { batchId, at, from, to, x: (from + to) / 2, id, color, y: lanes[i] };
+      const color = i === 0 ? GREY : colorAt(2);
+      return { batchId, at, from, to, x: (from + to) / 2, color, y: lanes[i] };
     })
   );
+  const most = cells.flat().reduce((end, { to }) => Math.max(end, to), 0);
+  const named = cells.flat().filter(({ from, to }) => to - from >= most / 45); // room for two digits
   const [stop, next] = [cells[0]!.at(-1), cells[1]![0]];
   const box = { x1: "from", x2: "to", y: "y", fill: "color", stroke: "color", inset: 0.5 };
   const marks = [
     Plot.barX(cells.flat(), { ...box, fillOpacity: 0.35 }),
-    Plot.text(cells.flat(), { x: "x", y: "y", text: "id", fontSize: 8 }),
+    Plot.text(named, { x: "x", y: "y", text: "batchId", fontSize: 8 }),
     Plot.ruleX(cells[0]!.slice(-1), { x: "to", strokeDasharray: "4,3" }),
   ];
   const x = { label: "rows of the topic, all partitions" };
   const y = { label: null, tickSize: 0, domain: lanes };
+  const says = () => {
+    if (!stop || !next) return "no batch before the stop, or none after it";
+    const pause = `${count((next.at - stop.at) / 1000, 1)} s`;
+    const what = next.batchId === stop.batchId
+      ? `batch ${stop.batchId} ran again ${pause} after it had first begun`
+      : `batch ${next.batchId} began ${pause} after batch ${stop.batchId}`;
+    const gap = next.from - stop.to;
+    return `${what}: ${count(Math.max(0, gap))} rows skipped, ${
+      count(Math.max(0, -gap))
+    } read again`;
+  };
   return figure("Did the restart go on where the stop left off?", {
-    runs: [after],
-    say: () => {
-      if (!stop || !next) return "no batch before the stop, or none after it";
-      const gap = next.from - stop.to;
-      const pause = `batch ${next.batchId} began ${count((next.at - stop.at) / 1000, 1)} s after`;
-      const rows = `${count(Math.max(0, gap))} rows skipped, ${
-        count(Math.max(0, -gap))
-      } read again`;
-      return `${pause} batch ${stop.batchId}: ${rows}`;
-    },
-    note:
-      "A box is a batch with its id, as wide as its rows. Boxes one above the other: read twice.",
+    answers: [{ name: "restart", color: colorAt(2), says: says() }],
+    note: "A box is a batch, as wide as its rows; wide ones have their id. " +
+      "Boxes one above the other: read twice.",
     plots: [{ height: 130, marginLeft: 100, x, y, marks }],
   });
 }
 
 /** The batches of a run as points: instants in epoch ms, NaN where there is none yet. */
-function batchesOf({ watermark: name, progress }: Run) {
-  const color = watermarkColor(name);
+function batchesOf({ watermark: name, position, progress }: Run) {
+  const color = colorAt(position);
   let newest = NaN;
-  return progress.map(({ batchId: batch, eventTime, stateOperators, durationMs }) => {
+  return progress.map(({ batchId: batch, eventTime, stateOperators }) => {
     const max = timeOf(eventTime.max);
     if (!(max <= newest || Number.isNaN(max))) newest = max;
     const watermark = timeOf(eventTime.watermark) || NaN;
-    const [windows, ms] = [stateOperators[0]?.numRowsTotal ?? 0, durationMs.triggerExecution ?? 0];
+    const windows = stateOperators[0]?.numRowsTotal ?? 0;
     const behind = (newest - watermark) / 1000;
-    return { batch, newest, watermark, behind, windows, ms, name, color };
+    return { batch, newest, watermark, behind, windows, name, color };
   });
 }
 

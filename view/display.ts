@@ -42,8 +42,8 @@ export function clock(time: Date | number, length: 5 | 8 | 12 = 5): string {
 }
 
 /** Returns a count with its noun: `1 window`, `2 windows`. */
-export function many(number: number, noun: string): string {
-  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+export function many(number: number, noun: string, plural = `${noun}s`): string {
+  return `${count(number)} ${number === 1 ? noun : plural}`;
 }
 
 /** Returns milliseconds as `67.3 s`. */
@@ -57,4 +57,19 @@ export function paragraphs(texts: readonly string[]): Displayable {
     html(text).replace(/\*\*(.+?)\*\*/g, "<b>$1</b>").replace(/`(.+?)`/g, "<code>$1</code>");
   const page = texts.map((text) => `<p>${marked(text)}</p>`).join("\n");
   return displayable(`<div style="max-width:44rem">${page}</div>`, texts.join("\n\n"));
+}
+
+/** Shows several things one below the other. */
+export function stack(parts: readonly Displayable[]): Displayable {
+  const contents = parts.map((part) => part[jupyterDisplay]());
+  const of = (type: keyof Content) => contents.map((content) => content[type]);
+  return displayable(of("text/html").join("\n"), of("text/plain").join("\n\n"));
+}
+
+/** Shows a heading above what a cell shows. */
+export function heading(text: string): Displayable {
+  return displayable(
+    `<div style="font-size:18px;font-weight:600;margin:0.4em 0">${html(text)}</div>`,
+    plain(text),
+  );
 }

@@ -56,7 +56,7 @@ export class Panel {
     this.#timer = undefined;
     this.#shownAt = this.#now();
     if (!this.#progress) return;
-    const parts = [progressLine(this.#name, this.#progress)];
+    const parts = [progressLine(this.#name, this.#progress, state)];
     if (this.#rows) parts.push(windowTable(this.#rows, this.#changed));
     const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");
     const content = { "text/html": join("text/html"), "text/plain": join("text/plain") };
@@ -70,12 +70,19 @@ function windowTable(rows: DataFrame, changed: ReadonlySet<number>): Content {
   const newest = rows.tail(12);
   const starts = newest.getColumn("window_start").toArray().map(Number);
   const marked = new Set(starts.flatMap((start, i) => changed.has(start) ? [i] : []));
-  const caption = `The newest ${newest.height} of ${rows.height} windows, just changed ones marked`;
+  const those = marked.size > 0 ? ", just changed ones marked" : "";
+  const caption = `The newest ${newest.height} of ${rows.height} windows${those}`;
   return table(newest, { caption, marked })[jupyterDisplay]();
 }
 
-function progressLine(name: string, progress: StreamingQueryProgress): Content {
-  const { batchId, eventTime, sources, stateOperators, rows: { total } } = progress;
+function progressLine(
+  name: string,
+  progress: StreamingQueryProgress,
+  { isLast }: { readonly isLast: boolean },
+): Content {
+  const { batchId, timestamp, durationMs, eventTime, sources, stateOperators } = progress;
+  const { rows: { total } } = progress;
+  const movedAt = timeOf(timestamp) + (durationMs.triggerExecution ?? 0);
   const [end, latest] = [position(sources, "endOffset"), position(sources, "latestOffset")];
   const watermark = timeOf(eventTime.watermark);
   const facts = [
@@ -87,6 +94,7 @@ function progressLine(name: string, progress: StreamingQueryProgress): Content {
     `open windows ${count(stateOperators[0]?.numRowsTotal ?? 0)}`,
     `${count(total.late)} late`,
     `${count(total.rejected)} rejected`,
+    `${isLast ? "ended" : "running"}, last batch at ${clock(movedAt, 8)} UTC`,
   ];
   const spans = facts.map((fact) => `<span style="white-space:nowrap">${fact}</span>`).join("\n");
   const page = `<div style="max-width:760px;margin-bottom:8px;font-size:13px">

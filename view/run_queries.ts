@@ -1,28 +1,41 @@
 import pl, { type DataFrame } from "polars";
 import type { StreamingQuery } from "lib";
-
-const running = new Set<StreamingQuery>();
-let listens = false;
+import { interruptible } from "./interrupt.ts";
 
 /**
  * Waits until all queries have ended; with `seconds`, stops them after that time. An interrupt of the
- * notebook's kernel stops them too, after the running batch, and keeps the kernel. Throws if one failed.
+ * notebook's kernel stops them too, after the running batch. Returns whether there was one. Throws if a
+ * query failed.
  */
 export async function runQueries(
   queries: readonly StreamingQuery[],
   seconds?: number,
-): Promise<void> {
-  if (!listens) Deno.addSignalListener("SIGINT", () => running.forEach((query) => query.stop()));
-  listens = true; // for good: without a listener an interrupt ends the kernel
-  for (const query of queries) running.add(query);
+): Promise<boolean> {
   const stopAll = () => Promise.all(queries.map((query) => query.stop()));
-  const timer = seconds === undefined ? undefined : setTimeout(stopAll, seconds * 1000);
+  const { isInterrupted } = await interruptible(async (signal) => {
+    signal.addEventListener("abort", stopAll);
+    const timer = seconds === undefined ? undefined : setTimeout(stopAll, seconds * 1000);
+    try {
+      await Promise.all(queries.map((query) => query.awaitTermination()));
+    } finally {
+      clearTimeout(timer);
+      await stopAll();
+    }
+  });
+  return isInterrupted;
+}
+
+/** Starts queries one after another; if one cannot be started, stops those before it and throws. */
+export async function startAll(
+  starts: readonly (() => Promise<StreamingQuery>)[],
+): Promise<StreamingQuery[]> {
+  const queries: StreamingQuery[] = [];
   try {
-    await Promise.all(queries.map((query) => query.awaitTermination()));
-  } finally {
-    clearTimeout(timer);
-    await stopAll();
-    for (const query of queries) running.delete(query);
+    for (const start of starts) queries.push(await start());
+    return queries;
+  } catch (error) {
+    await Promise.all(queries.map((query) => query.stop()));
+    throw error;
   }
 }
 

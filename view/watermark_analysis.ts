@@ -1,94 +1,153 @@
-import type { DataFrame } from "polars";
+import { parseDuration } from "lib";
 import { timeOf } from "../lib/core/progress.ts";
 import { count, type Displayable, many, paragraphs, percent, seconds } from "./display.ts";
-import { closingOf, median, type Run } from "./run.ts";
-
-/** Returns the sums of a KPI table, and the ratios made from them, as its row of totals. */
-export function totals(kpi: DataFrame): Record<string, number | null> {
-  const sum = (name: string) => Number(kpi.getColumn(name).sum() ?? 0);
-  const names = ["n_txn", "n_alert", "n_fraud_true", "tp", "fp", "fn"];
-  const ratio = (part: string, whole: string) => sum(whole) > 0 ? sum(part) / sum(whole) : null;
-  return {
-    ...Object.fromEntries(names.map((name) => [name, sum(name)])),
-    precision: ratio("tp", "n_alert"),
-    recall: ratio("tp", "n_fraud_true"),
-  };
-}
+import { countFrauds } from "./messages.ts";
+import { closingOf, isOverlapping, nameOf, type Run, totalsOf } from "./run.ts";
+import { greatest, median } from "./statistics.ts";
 
 /** Says in a sentence a run what its watermark lost, and how long its windows took to be final. */
 export function shortAnswer(runs: readonly Run[], restart: string): Displayable {
   return paragraphs([
-    ...runs.map(factsOf).map(({ watermark, lost, frauds, written }) =>
-      `**Waiting ${watermark}** lost ${lost}, ${frauds}. ${written}`
+    ...runs.map(factsOf).map(({ name, lost, frauds, written }) =>
+      `**Waiting ${name}** lost ${lost}${frauds}. ${written}`
     ),
     `**The restart.** ${restart}`,
+    ...tooSmallFor(runs),
   ]);
 }
 
-/** Says what each watermark cost and gave in these runs, the first run against the last. */
+/** Says what each watermark cost and gave in these runs, and what the longest gave over the shortest. */
 export function watermarkAnalysis(runs: readonly Run[]): Displayable {
   const facts = runs.map(factsOf);
-  const [short, long] = [facts[0]!, facts.at(-1)!];
-  const kept = `kept ${count(short.late - long.late)} rows that ${short.watermark} lost`;
-  const bought = short.read === long.read
-    ? kept
-    : `lost ${long.share} of its rows, not ${short.share}`;
-  const longer = long.waitMs > short.waitMs ? seconds(long.waitMs - short.waitMs) : "longer";
-  const states = facts.map(({ maxOpen }) => maxOpen).join(" or ");
   return paragraphs([
-    ...facts.flatMap(({ watermark, lost, frauds, windows, behind, written, span, maxOpen }) => [
-      `**Watermark ${watermark}.** ${lost} came after their window was closed and were dropped, ` +
-      `${frauds}. They belonged to ${windows}.${behind}`,
-      `${written} It is more than ${watermark}, since the watermark moves only between batches, and a ` +
-      `batch spans ${span} of event time (median). At most ${
-        many(maxOpen, "window")
-      } were open at once.`,
+    ...facts.flatMap((fact) => [
+      `**Watermark ${fact.name}.** ${fact.lost} came after their window was closed and were ` +
+      `dropped${fact.frauds}.${fact.windows}${fact.behind}`,
+      `${fact.written} ${fact.longer}At most ${
+        many(fact.maxOpen, "window")
+      } were open at once. One is a few numbers: state is no argument here.`,
     ]),
-    `**What the longer wait bought.** ${long.watermark} ${bought}, and made readers wait ${longer} ` +
+    ...comparison(facts),
+    ...tooSmallFor(runs),
+  ]);
+}
+
+/** Says what the rows are too few, too short in time or too unreadable to show. */
+export function tooSmallFor(runs: readonly Run[]): string[] {
+  const [run] = runs;
+  if (run === undefined) return [];
+  const { messages, rejected, read } = totalsOf(run);
+  if (messages === 0) {
+    return ["**The topic is empty.** There is nothing to count, to lose or to compare."];
+  }
+  if (rejected === read) {
+    return [
+      `**None of the ${many(messages, "message")} could be counted.** Each lacks an event time ` +
+      `that can be read: the table of rows kept aside has the reasons.`,
+    ];
+  }
+  const batches = run.progress.filter(({ numInputRows }) => numInputRows > 0).length;
+  const texts: string[] = [];
+  if (batches < 3) {
+    texts.push(
+      `**Too few batches to tell watermarks apart.** A row can be late only by a watermark of an ` +
+        `earlier batch, and all ${many(messages, "row")} came in ${
+          many(batches, "batch", "batches")
+        }: lower \`offsetsPerTrigger\`.`,
+    );
+  }
+  const open = runs.filter(({ kpi }) => kpi.height === 0).map(nameOf);
+  if (open.length > 0) {
+    const newest = newestOf(run);
+    const oldest = Number(run.open.getColumn("window_start").toArray()[0] ?? newest);
+    const span = seconds(Math.max(0, newest - oldest));
+    texts.push(
+      `**Too short for a final window** under ${
+        open.join(", ")
+      }: event time must go past the end ` +
+        `of a window by the delay, and the rows span ${span} from the start of the first window.`,
+    );
+  }
+  return texts;
+}
+
+type Facts = ReturnType<typeof factsOf>;
+
+function comparison(facts: readonly Facts[]): string[] {
+  const byDelay = facts.toSorted((a, b) => a.delay - b.delay);
+  const [short, long] = [byDelay[0], byDelay.at(-1)];
+  if (short === undefined || long === undefined || short === long) {
+    return ["**One watermark** compares with nothing: name another one in `watermarks`."];
+  }
+  if (!facts.every(({ hasFinal }) => hasFinal)) return [];
+  const bought = short.batches === long.batches
+    ? `kept ${count(short.late - long.late)} ${short.unit} that ${short.name} lost`
+    : `lost ${long.share} of its ${long.unit}, ${short.name} ${short.share}, in batches of their own`;
+  const longer = long.waitMs > short.waitMs ? seconds(long.waitMs - short.waitMs) : "no time";
+  return [
+    `**What the longer wait bought.** ${long.name} ${bought}, and made readers wait ${longer} ` +
     `more for a final window. Part of the price are the windows still open at the end: ` +
-    `${count(long.open)} rows were not final yet under ${long.watermark}, ${
-      count(short.open)
-    } under ` +
-    `${short.watermark}.`,
+    `${count(long.open)} ${long.unit} were not final yet under ${long.name}, ` +
+    `${count(short.open)} under ${short.name}.`,
     `**What to choose.** The shorter one where a figure is read at once and a loss of ` +
     `${short.share} changes no decision, such as a live dashboard. The longer one where each row ` +
     `counts, such as a fraud report. What it still loses (${long.share}) is kept aside and can be ` +
-    `added later. State is no argument here: ${states} open windows are a few numbers each.`,
-  ]);
+    `added later.`,
+  ];
+}
+
+function newestOf({ progress }: Run): number {
+  return greatest(progress.map(({ eventTime }) => timeOf(eventTime.max) || -Infinity));
 }
 
 function factsOf(run: Run) {
   const { watermark, progress, late: rows, kpi } = run;
-  const { read, late, open } = progress.at(-1)!.rows.total;
-  const column = (name: string) => late > 0 ? [...rows.getColumn(name).toArray()] : [];
-  const frauds = column("value").filter((text) => /"Class":\s*1\b/.test(String(text))).length;
-  const behindMs = column("late_by_ms").map(Number);
-  const waitMs = median(
-    kpi.getColumn("window_end").toArray().map((end) =>
-      closingOf(run, Number(end)).at - Number(end)
-    ),
-  );
+  const { read, late, open } = totalsOf(run);
+  const column = (name: string) => rows.height > 0 ? [...rows.getColumn(name).toArray()] : [];
+  const frauds = countFrauds(column("value") as (string | null)[]);
+  const waits = kpi.getColumn("window_end").toArray().map(Number)
+    .map((end) => closingOf(run, end).at - end);
+  const waitMs = median(waits);
   const newest = progress.flatMap(({ eventTime }) => timeOf(eventTime.max) || []);
+  const span = median(newest.slice(1).map((time, i) => time - newest[i]!));
+  const windows = new Set(column("window_start").map(Number)).size;
+  const behind = column("late_by_ms").map(Number);
+  const isSliding = isOverlapping(run);
+  const unit = isSliding ? "counts of a row in a window" : "rows";
   return {
-    watermark,
+    name: nameOf(run),
+    delay: parseDuration(watermark),
+    batches: JSON.stringify(dataBatches(run)),
     read,
     late,
-    lost: `${count(late)} of ${count(read)} rows (${percent(late / read)})`,
+    unit,
+    lost: `${count(late)} of ${count(read)} ${unit} (${percent(late / read)})`,
     share: percent(late / read),
-    frauds: `${frauds === 0 ? "none" : count(frauds)} of them ${frauds > 1 ? "frauds" : "a fraud"}`,
-    windows: many(new Set(column("window_start").map(Number)).size, "window"),
-    behind: late > 0
-      ? ` The watermark of their batch was ${
-        seconds(median(behindMs))
-      } ahead of their event time ` +
-        `(median), ${seconds(Math.max(...behindMs))} at most.`
+    // Of rows that were late for some of their windows only, no message is kept.
+    frauds: isSliding
+      ? ""
+      : `, ${frauds === 0 ? "none" : count(frauds)} of them ${frauds > 1 ? "frauds" : "a fraud"}`,
+    windows: late === 0 || isSliding ? "" : ` They belonged to ${many(windows, "window")}.`,
+    behind: behind.length > 0
+      ? ` The watermark by which they were judged was ${seconds(median(behind))} ahead of their ` +
+        `event time (median), ${seconds(greatest(behind))} at most.`
       : "",
+    hasFinal: kpi.height > 0,
     waitMs,
     written: kpi.height > 0
       ? `A window was final when event time had gone ${seconds(waitMs)} past its end (median).`
       : "No window became final.",
-    span: seconds(median(newest.slice(1).map((time, i) => time - newest[i]!))),
-    maxOpen: Math.max(...progress.map(({ stateOperators }) => stateOperators[0]!.numRowsTotal)),
+    longer: kpi.height > 0 && newest.length > 1
+      ? `It is more than ${watermark}, since the watermark moves only between batches, and a ` +
+        `batch spans ${seconds(span)} of event time (median). `
+      : "",
+    maxOpen: Math.max(0, ...progress.map(({ stateOperators }) => stateOperators[0]!.numRowsTotal)),
     open,
   };
+}
+
+/** Returns where each batch with rows ended: two runs with the same list read the same batches. */
+export function dataBatches({ progress }: Run): string[] {
+  return progress.filter(({ numInputRows }) => numInputRows > 0)
+    .map(({ sources }) => JSON.stringify(Object.values(sources[0]!.endOffset)));
 }

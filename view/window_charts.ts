@@ -1,37 +1,33 @@
 import * as Plot from "@observablehq/plot";
 import { count, type Displayable, percent } from "./display.ts";
 import { wilson } from "./intervals.ts";
-import { byTime, closingOf, figure, GREY, type Run, summary, watermarkColor } from "./run.ts";
+import { colorAt, GREY } from "./colors.ts";
+import { answersOf, figure, timeAxis } from "./figure.ts";
+import { closingOf, isOverlapping, type Run, totalsOf } from "./run.ts";
+import { summary } from "./statistics.ts";
 
 const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
-const byWindow = { ...byTime, label: "window start (UTC)" };
 
-/** Shows how many rows each watermark counted and how many it dropped, window by window. */
-export function transactionsByWindow(runs: readonly Run[]): Displayable {
+/** Shows how many rows each watermark dropped, window by window. */
+export function lostByWindow(runs: readonly Run[]): Displayable {
   const windows = runs.flatMap(windowsOf);
+  const isSliding = runs.some(isOverlapping);
   const bar = { x1: "x1", x2: "x2", inset: 0.5 };
-  const counted = [
-    Plot.rectY(windows, { ...bar, y: "rows", fill: "color", filter: "isFinal" }),
-    Plot.rectY(windows, { ...bar, y: "rows", stroke: "color", filter: "open" }),
-    Plot.text(windows, { x: "x", y: 0, dy: -20, rotate: -90, text: "open", filter: "open" }),
-    Plot.ruleY([0]),
-  ];
-  const dropped = [
+  const marks = [
     Plot.rectY(windows, { ...bar, y: "late", fill: "color" }),
     Plot.text(windows.length > 80 ? [] : windows, { x: "x", y: "late", text: "late", dy: -6 }),
     Plot.ruleY([0]),
   ];
   return figure("How many transactions did each watermark lose, window by window?", {
-    runs,
-    say: (run) => {
-      const { read, late } = totals(run);
-      return `${count(late)} of ${count(read)} rows lost (${percent(late / read)})`;
-    },
-    note: "Hollow: still open at the end. The dropped rows have a scale of their own.",
-    plots: [
-      { height: 170, x: byTime, y: { ...thousands, label: "rows counted" }, marks: counted },
-      { height: 190, x: byWindow, y: { label: "rows dropped as late" }, marks: dropped },
-    ],
+    answers: answersOf(runs, (run) => {
+      const { read, late } = totalsOf(run);
+      const what = isOverlapping(run) ? "counts of a row in a window" : "rows";
+      return `${count(late)} of ${count(read)} ${what} lost (${percent(late / read)})`;
+    }),
+    note: isSliding
+      ? "Windows overlap: a bar has the rows that were too late for all of their windows, at the last of them."
+      : "Rows that came after their window was closed.",
+    plots: [{ height: 190, x: byWindow(windows), y: { label: "rows dropped as late" }, marks }],
   });
 }
 
@@ -43,12 +39,11 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
   ] as const;
   const windows = runs.flatMap(windowsOf).filter((w) => w.isFinal);
   return figure("How well are frauds found, and how sure is that in a single window?", {
-    runs,
-    say: ({ kpi }) =>
+    answers: answersOf(runs, ({ kpi }) =>
       metrics.map(({ name, of }) => {
         const [tp, n] = [Number(kpi.getColumn("tp").sum()), Number(kpi.getColumn(of).sum())];
         return `${name} ${percent(tp / n)} (${count(tp)} of ${count(n)})`;
-      }).join(", "),
+      }).join(", ")),
     note: "Lines: 95 % intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
     plots: metrics.map(({ of, label }) => {
       const points = windows.map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
@@ -60,7 +55,7 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
         Plot.dot(nulls, { x: "x", y: 0, stroke: "color", symbol: "times" }),
       ];
       const y = { domain: [0, 1], label, ticks: 4, tickFormat: "%" };
-      return { height: 180, x: { ...byWindow, inset: 8 }, y, marks };
+      return { height: 180, x: { ...byWindow(windows), inset: 8 }, y, marks };
     }),
   });
 }
@@ -68,8 +63,8 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
 /** Shows what became of the rows that each run read. */
 export function accountingWaterfall(runs: readonly Run[]): Displayable {
   const steps = runs.flatMap((run) => {
-    const { read, late, rejected, open, counted } = totals(run);
-    const color = watermarkColor(run.watermark);
+    const { read, late, rejected, open, counted } = totalsOf(run);
+    const color = colorAt(run.position);
     return [
       { step: "read", x1: 0, x2: read, color: GREY },
       { step: "dropped as late", x1: read - late, x2: read, color: "currentColor" },
@@ -93,14 +88,15 @@ export function accountingWaterfall(runs: readonly Run[]): Displayable {
   const fy = { axis: null, domain: runs.map((run) => run.watermark), padding: 0.2 };
   const x = { ...thousands, label: "rows" };
   return figure("What became of every row that was read?", {
-    runs,
-    say: (run) => {
-      const { read, late, rejected, open, counted } = totals(run);
+    answers: answersOf(runs, (run) => {
+      const { read, late, rejected, open, counted, messages } = totalsOf(run);
       const lost = `${count(late)} late + ${count(rejected)} rejected + ${count(open)} still open`;
       const sign = counted + late + rejected + open === read ? "=" : "≠";
-      return `${count(counted)} counted + ${lost} ${sign} ${count(read)} read`;
-    },
-    note: "Each bar takes its rows off the bar above; what is left was counted in final windows.",
+      const of = isOverlapping(run) ? ` counts of ${count(messages)} rows` : " read";
+      return `${count(counted)} counted + ${lost} ${sign} ${count(read)}${of}`;
+    }),
+    note: "Each bar takes its rows off the bar above; what is left was counted in final windows." +
+      (runs.some(isOverlapping) ? " A row counts once in each of its windows, which overlap." : ""),
     plots: [{ height, marginLeft: 100, marginRight: 120, x, y, fy, marks }],
   });
 }
@@ -124,18 +120,27 @@ export function finality(runs: readonly Run[]): Displayable {
       Plot.text(own.slice(0, 1), { ...name, y: "start", dy: -12, fontWeight: 600 }),
     ];
   });
-  const height = 70 + 15 * Math.max(...waits.map((own) => own.length));
-  const y = { type: "band", label: "window start", tickFormat: byTime.tickFormat } as const;
+  const shownWindows = new Set(waits.flat().map(({ start }) => start)).size;
+  const height = 70 + (shownWindows > 40 ? 6 : 15) * shownWindows;
+  const time = timeAxis(waits.flat().flatMap(({ start, at }) => [start, at]));
+  const every = Math.ceil(shownWindows / 40);
+  const y = {
+    type: "band",
+    label: "window start",
+    tickFormat: (start: number | Date, i: number) =>
+      i % every === 0 ? time.tickFormat(new Date(start)) : "",
+  } as const;
   return figure("When did each window become final, and how long did a reader wait for it?", {
-    runs,
-    say: (_, i) => {
+    answers: answersOf(runs, (_, i) => {
       const seconds = waits[i]!.filter((w) => w.isFinal).map((w) => w.seconds);
       const open = waits[i]!.length - seconds.length;
-      return `final ${summary(seconds, "s after a window's end")} s; ${open} still open`;
-    },
+      return seconds.length === 0
+        ? `no window is final; ${open} still open`
+        : `final ${summary(seconds, "s after a window's end")} s; ${open} still open`;
+    }),
     note:
       "Grey: the window. Line: the wait until it was written (dot), by the newest event's time.",
-    plots: [{ height, marginLeft: 70, x: { ...byTime, label: "event time (UTC)" }, y, marks }],
+    plots: [{ height, marginLeft: 70, x: { ...time, label: "event time (UTC)" }, y, marks }],
   });
 }
 
@@ -143,22 +148,22 @@ export function finality(runs: readonly Run[]): Displayable {
 function windowsOf(run: Run, i: number, runs: readonly Run[]) {
   const late = run.late.getColumn("window_start").toArray().map(Number);
   const symbol = ["circle", "diamond", "square", "triangle"][i % 4];
-  const look = { name: run.watermark, color: watermarkColor(run.watermark), symbol };
-  return [run.kpi, ...(run.open ? [run.open] : [])].flatMap((frame) =>
+  const look = { name: run.watermark, color: colorAt(run.position), symbol };
+  return [run.kpi, run.open].flatMap((frame) =>
     frame.toRecords().map((row) => {
       const [start, end] = [Number(row.window_start), Number(row.window_end)];
-      const width = (end - start) * 0.88 / runs.length;
+      const width = run.window.slide * 0.88 / runs.length;
       const x1 = start + i * width;
       const bar = { start, end, x1, x: x1 + width / 2, x2: x1 + width };
       const [rows, tp] = [Number(row.n_txn), Number(row.tp)];
       const trials = { n_alert: Number(row.n_alert), n_fraud_true: Number(row.n_fraud_true) };
-      const status = { isFinal: frame === run.kpi, open: frame === run.kpi ? "" : "open" };
+      const status = { isFinal: frame === run.kpi };
       const dropped = late.filter((window) => window === start).length;
       return { ...look, ...bar, ...trials, ...status, rows, tp, late: dropped };
     })
   );
 }
 
-function totals({ progress }: Run) {
-  return progress.at(-1)?.rows.total ?? { read: 0, counted: 0, late: 0, rejected: 0, open: 0 };
+function byWindow(windows: readonly { readonly start: number }[]) {
+  return { ...timeAxis(windows.map(({ start }) => start)), label: "window start (UTC)" };
 }

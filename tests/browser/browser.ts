@@ -7,7 +7,7 @@ import { chromiumFlags, findChromium, ROOT } from "../../tools/env.ts";
 export const NOTEBOOK = Deno.env.get("TEST_NOTEBOOK") ?? "notebooks/task_d.ipynb";
 
 /** Names the fewest charts and tables that the report must show. */
-export const EXPECTED = { charts: 12, tables: 12 };
+export const EXPECTED = { charts: 11, tables: 12 };
 
 /** Finds outputs as a reader sees them: a chart is an inline SVG, in JupyterLab as in the exported page. */
 export const OUTPUTS = {

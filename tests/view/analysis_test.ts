@@ -4,7 +4,9 @@ import pl from "polars";
 import { checkpointAnalysis, checkpointFiles } from "../../view/checkpoint_analysis.ts";
 import { type Displayable, jupyterDisplay, paragraphs } from "../../view/display.ts";
 import type { Run } from "../../view/run.ts";
-import { shortAnswer, totals, watermarkAnalysis } from "../../view/watermark_analysis.ts";
+import { totals } from "../../view/kpi_tables.ts";
+import { type Restart, restartSentence } from "../../view/restart.ts";
+import { shortAnswer, watermarkAnalysis } from "../../view/watermark_analysis.ts";
 import { runs as samples, sampleRun } from "./sample_run.ts";
 
 const [short, long] = samples.map(withMessages) as [Run, Run];
@@ -30,7 +32,7 @@ Deno.test("watermarkAnalysis() takes its figures from the runs", () => {
   const kept = late - long.progress.at(-1)!.rows.total.late;
   match(text, new RegExp(`30 seconds\\.\\*\\* ${late} of ${read.toLocaleString("en-US")} rows`));
   match(text, new RegExp(`2 minutes kept ${kept} rows that 30 seconds lost`));
-  match(text, /was 1\.5 s ahead of their event time/);
+  match(text, /by which they were judged was 1\.5 s ahead of their event time/);
 });
 
 Deno.test("watermarkAnalysis() counts the frauds among the late rows in words", () => {
@@ -44,7 +46,7 @@ Deno.test("watermarkAnalysis() counts the frauds among the late rows in words", 
 Deno.test("watermarkAnalysis() compares shares only, where the runs read different rows", () => {
   const progress = long.progress.slice(0, 30);
   const text = textOf(watermarkAnalysis([short, { ...long, progress }]));
-  match(text, /2 minutes lost [\d.]+% of its rows, not [\d.]+%/);
+  match(text, /2 minutes lost [\d.]+% of its rows, 30 seconds [\d.]+%/);
 });
 
 Deno.test("watermarkAnalysis() and shortAnswer() say when no window is final and no row late", () => {
@@ -72,27 +74,57 @@ Deno.test("totals() divides sums, and has no ratio of nothing", () => {
   equal(totals(short.kpi.head(0)).precision, null);
 });
 
-const { progress, kpi } = sampleRun("1 minute", 60_000);
+const whole = sampleRun("1 minute", 60_000);
+
+/** A restart before batch `from`, of which the topic gives what the run counted. */
+function restartAt(from: number): Restart {
+  const { progress, kpi: table, open } = whole;
+  const counts = new Map<number, number>();
+  for (const frame of [table, open]) {
+    const n = frame.getColumn("n_txn").toArray();
+    frame.getColumn("window_start").toArray().forEach((at, i) =>
+      counts.set(Number(at), Number(n[i]))
+    );
+  }
+  const { late, rejected } = progress.at(-1)!.rows.total;
+  const recount = { counts, late, rejected };
+  const [before, after] = [progress.slice(0, 24), progress.slice(from)];
+  return { before, after, table, open, recount, neverStopped: table };
+}
 
 Deno.test("checkpointAnalysis() tells a batch that ran again from one that did not", () => {
-  const before = progress.slice(0, 24);
-  const tables = { restarted: kpi, neverStopped: kpi };
-  const again = textOf(checkpointAnalysis({ before, after: progress.slice(23), ...tables }));
-  const next = textOf(checkpointAnalysis({ before, after: progress.slice(24), ...tables }));
+  const again = textOf(checkpointAnalysis(restartAt(23)));
+  const next = textOf(checkpointAnalysis(restartAt(24)));
   match(again, /before the stop was 23, the first after it 23\. .*\*\*run again/);
   match(next, /before the stop was 23, the first after it 24\. .*was not run again/);
   match(again, /\*\*Nothing is lost\.\*\*/);
+  match(
+    restartSentence(restartAt(23)),
+    /^Batch 23, .* ran again, 1,200 rows were read twice, and nothing/,
+  );
+  match(restartSentence(restartAt(24)), /^Batch 24 came next, and nothing was lost/);
 });
 
-Deno.test("checkpointAnalysis() says that rows are lost where the accounting misses some", () => {
-  const last = progress.at(-1)!;
-  const total = { ...last.rows.total, late: last.rows.total.late + 1 };
-  const after = [progress[24]!, { ...last, rows: { ...last.rows, total } }];
-  const tables = { restarted: kpi, neverStopped: kpi };
-  match(
-    textOf(checkpointAnalysis({ before: progress.slice(0, 24), after, ...tables })),
-    /\*\*Rows are lost\.\*\*.* ≠ /,
-  );
+Deno.test("checkpointAnalysis() says that the figures are wrong where the topic says otherwise", () => {
+  const right = restartAt(23);
+  const [[start, n]] = [...right.recount.counts] as [[number, number]];
+  const more = new Map([...right.recount.counts, [start, n + 1]]);
+  const wrong: readonly (readonly [Restart, RegExp])[] = [
+    [{ ...right, recount: { ...right.recount, counts: more } }, /1 window of the table differ/],
+    [{ ...right, recount: { ...right.recount, late: 1 } }, /the topic has 1 and/],
+    [{ ...right, neverStopped: right.table.head(3) }, /not that of a query that was never stopped/],
+    [{ ...right, after: right.after.slice(2) }, /batch 25 did not begin where/],
+  ];
+  for (const [restart, problem] of wrong) {
+    match(textOf(checkpointAnalysis(restart)), /\*\*The figures are wrong\.\*\*/);
+    match(restartSentence(restart), problem);
+  }
+});
+
+Deno.test("checkpointAnalysis() and restartSentence() say when there was no batch to stop after", () => {
+  const nothing = { ...restartAt(23), before: [], after: [] };
+  match(textOf(checkpointAnalysis(nothing)), /too few rows/);
+  match(restartSentence(nothing), /nothing was tested/);
 });
 
 Deno.test("checkpointFiles() lists the batches of each part and its newest file", async () => {

@@ -1,15 +1,16 @@
-import { doesNotMatch, equal, match, notEqual, ok } from "node:assert/strict";
+import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import { arrival, byBatch, restartTimeline } from "../../view/batch_charts.ts";
 import { type Displayable, jupyterDisplay } from "../../view/display.ts";
-import { GREY, type Run, watermarkColor } from "../../view/run.ts";
+import { colorAt, GREY } from "../../view/colors.ts";
+import type { Run } from "../../view/run.ts";
 import {
   accountingWaterfall,
   finality,
+  lostByWindow,
   precisionRecallByWindow,
-  transactionsByWindow,
 } from "../../view/window_charts.ts";
-import { events, runs, sampleRun } from "./sample_run.ts";
+import { runs, sampleRun } from "./sample_run.ts";
 
 const [first] = runs as [Run];
 const whole = sampleRun("1 minute", 60_000);
@@ -19,16 +20,15 @@ const resumed = { ...whole, progress: whole.progress.slice(24) };
 const again = { ...whole, progress: whole.progress.slice(23) };
 
 const charts: Record<string, () => Displayable> = {
-  transactions_by_window: () => transactionsByWindow(runs),
+  lost_by_window: () => lostByWindow(runs),
   precision_recall_by_window: () => precisionRecallByWindow(runs),
   accounting_waterfall: () => accountingWaterfall(runs),
   finality: () => finality(runs),
-  arrival: () => arrival(first, { events }),
-  arrival_first_batches: () => arrival(first, { events, first: 10 }),
+  arrival: () => arrival(first),
+  arrival_first_batches: () => arrival(first, { first: 10 }),
   watermark_by_batch: () => byBatch(runs, "watermark"),
   state_by_batch: () => byBatch(runs, "windows"),
-  batch_durations: () => byBatch(runs, "ms"),
-  restart_timeline: () => restartTimeline(half, again),
+  restart_timeline: () => restartTimeline(half.progress, again.progress),
 };
 
 for (const [name, chart] of Object.entries(charts)) {
@@ -56,19 +56,19 @@ for (const [name, chart] of Object.entries(charts)) {
 }
 
 Deno.test("every chart can show a run that has done nothing yet", () => {
-  const none = { ...first, kpi: first.kpi.head(0), late: first.late.head(0), progress: [] };
-  const { open: _, ...empty } = none;
+  const { events, ...none } = first;
+  const nothing = { kpi: none.kpi.head(0), late: none.late.head(0), open: none.open.head(0) };
+  const empty = { ...none, ...nothing, events: events!.head(0), progress: [] };
   for (
     const chart of [
-      transactionsByWindow([empty]),
+      lostByWindow([empty]),
       precisionRecallByWindow([empty]),
       accountingWaterfall([empty]),
       finality([empty]),
       arrival(empty),
       byBatch([empty], "watermark"),
       byBatch([empty], "windows"),
-      byBatch([empty], "ms"),
-      restartTimeline(empty, empty),
+      restartTimeline([], []),
     ]
   ) doesNotMatch(chart[jupyterDisplay]()["text/html"], /NaN|undefined|Infinity/);
 });
@@ -77,16 +77,19 @@ Deno.test("captions take their figures from the runs", () => {
   const { read, late } = first.progress.at(-1)!.rows.total;
   const share = (late / read * 100).toFixed(1);
   equal(
-    textOf(transactionsByWindow([first])).split("\n")[1],
+    textOf(lostByWindow([first])).split("\n")[1],
     `30 seconds: ${late} of ${read.toLocaleString("en-US")} rows lost (${share}%)`,
   );
   for (const run of runs) {
     match(textOf(arrival(run)), new RegExp(`: ${run.late.height} rows came after`));
   }
-  match(textOf(restartTimeline(half, resumed)), /: 0 rows skipped, 0 read again/);
-  match(textOf(restartTimeline(half, again)), /: 0 rows skipped, 1,200 read again/);
+  match(textOf(restartTimeline(half.progress, resumed.progress)), /: 0 rows skipped, 0 read again/);
+  match(
+    textOf(restartTimeline(half.progress, again.progress)),
+    /: 0 rows skipped, 1,200 read again/,
+  );
   const gap = { ...whole, progress: whole.progress.slice(25) };
-  match(textOf(restartTimeline(half, gap)), /: 1,200 rows skipped, 0 read again/);
+  match(textOf(restartTimeline(half.progress, gap.progress)), /: 1,200 rows skipped, 0 read again/);
 });
 
 Deno.test("accountingWaterfall() does not hide rows that the accounting misses", () => {
@@ -97,15 +100,13 @@ Deno.test("accountingWaterfall() does not hide rows that the accounting misses",
   match(textOf(accountingWaterfall([wrong])), / ≠ 60,000 read/);
 });
 
-Deno.test("watermarkColor() is the same for each way to write a delay, and differs between the two", () => {
-  equal(watermarkColor("30 seconds"), watermarkColor("30000 milliseconds"));
-  equal(watermarkColor("2 minutes"), watermarkColor("120 seconds"));
-  notEqual(watermarkColor("30 seconds"), watermarkColor("2 minutes"));
+Deno.test("runs side by side have colours of their own, whatever their delays", () => {
+  equal(new Set(Array.from({ length: 7 }, (_, i) => colorAt(i))).size, 7);
+  match(colorAt(7), /^#/);
 });
 
 Deno.test("every colour stands out from a white page and from JupyterLab's dark one", () => {
-  const delays = Array.from({ length: 12 }, (_, i) => `${i} seconds`);
-  for (const color of [GREY, ...delays.map(watermarkColor)]) {
+  for (const color of [GREY, ...Array.from({ length: 7 }, (_, i) => colorAt(i))]) {
     for (const page of ["#ffffff", "#111111"]) {
       const [light, dark] = [luminance(color), luminance(page)].sort((a, b) => b - a) as [
         number,

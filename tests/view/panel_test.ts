@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import pl from "polars";
-import type { Content } from "../../view/display.ts";
+import { clock, type Content } from "../../view/display.ts";
 import { Panel } from "../../view/panel.ts";
 import type { Run } from "../../view/run.ts";
 import { runs } from "./sample_run.ts";
@@ -23,12 +23,16 @@ Deno.test("Panel shows the state of a query in a line", async () => {
   panel.update(at);
   await panel.close();
   const { late, rejected } = at.rows.total;
+  const endedAt = Date.parse(at.timestamp) + at.durationMs.triggerExecution!;
   equal(
     shown[0]!.text,
     "kpi · batch 40 · 49,200 of 60,000 rows · 10,800 behind · " +
       `${Math.round(at.processedRowsPerSecond).toLocaleString("en-US")} rows/s · watermark ` +
       `${at.eventTime.watermark!.slice(11, 19)} · ` +
-      `open windows ${at.stateOperators[0]!.numRowsTotal} · ${late} late · ${rejected} rejected`,
+      `open windows ${
+        at.stateOperators[0]!.numRowsTotal
+      } · ${late} late · ${rejected} rejected · ` +
+      `running, last batch at ${clock(endedAt, 8)} UTC`,
   );
   match(shown[0]!.html, /<progress aria-label="offset" max="60000" value="49200"/);
 });
@@ -70,6 +74,18 @@ Deno.test("Panel replaces the windows of a batch and marks them until it is show
     "10:00* 10:01* 10:02*",
     "10:00 10:01 10:02* 10:03*",
     "10:00 10:01 10:02 10:03",
+  ]);
+  deepEqual(shown.map(({ text }) => /, just changed ones marked/.test(text)), [
+    true,
+    true,
+    false,
+    false,
+  ]);
+  deepEqual(shown.map(({ text }) => /· (running|ended), last batch at/.exec(text)![1]), [
+    "running",
+    "running",
+    "running",
+    "ended",
   ]);
 });
 

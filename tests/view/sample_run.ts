@@ -39,7 +39,7 @@ function arrivals(): Row[] {
 const rows = arrivals();
 
 /** Every row with the batch that reads it, in the order of arrival. */
-export const events: DataFrame = pl.DataFrame([
+const events: DataFrame = pl.DataFrame([
   times("event_time", rows.map(({ eventTime }) => eventTime)),
   pl.Series("batch_id", rows.map((_, i) => Math.floor(i / batchRows)), pl.Int64),
 ]);
@@ -52,7 +52,7 @@ interface Window {
 }
 
 /** Plays the rows through the rules of lateness and closing, a plain reference without the engine. */
-export function sampleRun(watermark: string, delay: number): Run {
+export function sampleRun(watermark: string, delay: number, position = 0): Run {
   const next = seededRandom(delay);
   const open = new Map<number, Window>();
   const closed = new Map<number, Window>();
@@ -144,6 +144,9 @@ export function sampleRun(watermark: string, delay: number): Run {
   }
   return {
     watermark,
+    position,
+    window: { size: minute, slide: minute, offset: 0 },
+    events,
     kpi: kpiRows(closed, watermark),
     open: kpiRows(open, watermark),
     progress,
@@ -190,5 +193,5 @@ function kpiRows(windows: ReadonlyMap<number, Window>, watermark: string): DataF
 /** The two experiments over the same rows in the same batches. */
 export const runs: readonly Run[] = [
   sampleRun("30 seconds", 30_000),
-  sampleRun("2 minutes", 120_000),
+  sampleRun("2 minutes", 120_000, 1),
 ];

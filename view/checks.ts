@@ -1,0 +1,51 @@
+import { parseDuration } from "lib";
+import { isOverlapping, nameOf, type Run, totalsOf } from "./run.ts";
+import { dataBatches } from "./watermark_analysis.ts";
+
+/** Whether all runs read the same rows in the same batches. */
+export function haveSameBatches(runs: readonly Run[]): boolean {
+  return new Set(runs.map((run) => JSON.stringify(dataBatches(run)))).size <= 1;
+}
+
+/** Says where the tables of the runs do not hold exactly the rows that were read; nothing if they do. */
+export function wrongCounts(runs: readonly Run[]): string[] {
+  const problems = runs.flatMap((run) => {
+    const { read, counted, late, rejected, open } = totalsOf(run);
+    const rows = (table: Run["kpi"]) => Number(table.getColumn("n_txn").sum() ?? 0);
+    const claims: readonly (readonly [holds: boolean, problem: string])[] = [
+      [read === counted + late + rejected + open, "rows are missing"],
+      [rows(run.kpi) === counted, "the table misses rows"],
+      [rows(run.open) === open, "open windows miss rows"],
+      // Where windows overlap, a row may be late for some of its windows only.
+      [isOverlapping(run) ? run.late.height <= late : run.late.height === late, "late rows differ"],
+    ];
+    return claims.flatMap(([holds, problem]) => holds ? [] : [`${nameOf(run)}: ${problem}`]);
+  });
+  if (haveSameBatches(runs)) {
+    const byDelay = runs.toSorted((a, b) =>
+      parseDuration(a.watermark) - parseDuration(b.watermark)
+    );
+    byDelay.slice(1).forEach((run, i) => {
+      if (totalsOf(run).late > totalsOf(byDelay[i]!).late) {
+        problems.push(`${run.watermark} lost more rows than ${byDelay[i]!.watermark}`);
+      }
+    });
+  }
+  return problems;
+}
+
+/** Says in words whether the runs can be compared row by row. */
+export function comparability(runs: readonly Run[], { isLive }: { isLive: boolean }): string {
+  const [first] = runs;
+  if (first === undefined) return "There is no run.";
+  const rows = totalsOf(first).messages.toLocaleString("en-US");
+  const batches = runs.map((run) => dataBatches(run).length).join(", ");
+  if (runs.length === 1) return `One run, of ${rows} rows in ${batches} batches.`;
+  if (!isLive && haveSameBatches(runs)) {
+    return `All runs read the same ${rows} rows in the same ${dataBatches(first).length} batches.`;
+  }
+  return `The runs read one stream ${
+    isLive ? "side by side, as it came" : ""
+  }, each in batches of ` +
+    `its own (${batches}): which rows are late depends on them too, so the figures differ by that as well.`;
+}

@@ -1,0 +1,65 @@
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { colorAt } from "./colors.ts";
+import { type Displayable, displayable, html, plain } from "./display.ts";
+import { nameOf, type Run } from "./run.ts";
+import { greatest } from "./statistics.ts";
+
+/** What a figure says of one run, in the run's colour. */
+export interface Answer {
+  readonly name: string;
+  readonly color: string;
+  readonly says: string;
+}
+
+/** A figure under the question that it answers. */
+export interface Figure {
+  readonly answers: readonly Answer[];
+  readonly note: string;
+  readonly plots: readonly Plot.PlotOptions[];
+}
+
+/** An axis of instants in UTC: times of day, with the date where they spread over more than a day. */
+export function timeAxis(instants: readonly number[]) {
+  const known = instants.filter(Number.isFinite);
+  const [first, last] = [known.reduce((a, b) => Math.min(a, b), Infinity), greatest(known)];
+  const [from, length] = last - first > 86_400_000 ? [0, 10] : [11, 5];
+  const tickFormat = (time: Date) => time.toISOString().slice(from, from + length);
+  return { type: "utc", ticks: 5, tickFormat } as const;
+}
+
+/** Says something of each run. */
+export function answersOf(
+  runs: readonly Run[],
+  say: (run: Run, index: number) => string,
+): Answer[] {
+  return runs.map((run, i) => ({
+    name: nameOf(run),
+    color: colorAt(run.position),
+    says: say(run, i),
+  }));
+}
+
+/** Draws a figure as inline SVG: no script, no request, the page's own text colour, words as text alternative. */
+export function figure(question: string, { answers, note, plots }: Figure): Displayable {
+  const { document } = parseHTML("<html></html>") as unknown as Pick<Plot.PlotOptions, "document">;
+  const texts = answers.map(({ name, says }) => plain(`${name}: ${says}`));
+  const alternative = `${question} ${texts.join("; ")}. ${note}`;
+  const style = { background: "transparent", color: "currentColor", fontSize: "11px" };
+  const margins = { marginLeft: 56, marginBottom: 38 };
+  const shared = { document, style, width: 760, ...margins, className: "kpi" };
+  const drawings = plots.map((plot, i) => {
+    const ariaLabel = i > 0 ? `${question} (continued)` : alternative;
+    const svg = Plot.plot({ ...shared, ...plot, ariaLabel } as Plot.PlotOptions).outerHTML;
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" role="img" ')
+      .replace(/(\.\d\d)\d+/g, "$1");
+  });
+  const lines = answers.map(({ color }, i) =>
+    `<div><span aria-hidden="true" style="color:${color}">■</span> ${html(texts[i]!)}</div>`
+  );
+  const page = `<figure style="margin:0 0 1.5em;max-width:760px;color:inherit;break-inside:avoid">
+<div style="font-size:16px;font-weight:600;margin-bottom:4px">${html(question)}</div>
+<div style="font-size:13px;margin-bottom:8px">${lines.join("")}</div>${drawings.join("")}
+<figcaption style="font-size:12px;margin-top:4px">${html(note)}</figcaption></figure>`;
+  return displayable(page, [question, ...texts, note].join("\n"));
+}
