@@ -40,7 +40,11 @@ export function countIf(condition: Expr): Aggregate {
   return whole(`count_if(${condition})`, condition.cast(pl.Int64).sum());
 }
 
-/** Adds up a column; null where no row has a value. An integer column gives an int64. */
+/**
+ * Adds up a column; null where no row has a value. An integer column gives an int64. Doubles are added
+ * in the order of the chunks read, whichever thread reads them: the same batches of the same log give
+ * the same bits, but for the last ones if rows arrive meanwhile.
+ */
 export function sum(column: ColumnOrExpr): Aggregate {
   return {
     text: `sum(${toExpr(column)})`,

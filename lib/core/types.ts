@@ -31,7 +31,9 @@ export interface FileRange {
   /** Bytes `[from, to)` hold the lines and may hold others around them. */
   readonly from: number;
   readonly to: number;
-  /** Lines in these bytes before the first message. */
+  /** Lines in these bytes. */
+  readonly lines: number;
+  /** Those of them before the first message. */
   readonly skip: number;
   /** The messages have the offsets `[start, stop)`. */
   readonly start: number;

@@ -1,6 +1,6 @@
+import { convert } from "./convert.ts";
 import {
   type Cursor,
-  namedDoubles,
   readString,
   readToken,
   skipBlanks,
@@ -10,7 +10,6 @@ import {
   type Token,
 } from "./tokens.ts";
 import { readPlainRows, type Values } from "./rows.ts";
-import { parseTimestamp, readUtcTimestamp } from "./timestamp.ts";
 import type {
   Field,
   FieldType,
@@ -237,33 +236,4 @@ function skipSeparator(c: Cursor, separator: number): boolean {
 function readName(c: Cursor): boolean {
   const byte = c.bytes[c.pos];
   return (byte === 34 /* " */ || byte === 39 /* ' */) && readString(c);
-}
-
-/** Turns the token into the value of a field of numbers, and says whether that can be done. */
-function convert(c: Cursor, token: Token, type: FieldType): boolean {
-  if (type === "integer") return token === "integer" && (c.value | 0) === c.value;
-  if (type === "double" && token !== "string") return token === "float" || token === "integer";
-  if (token === "integer") return secondsToMillis(c);
-  if (token !== "string") return false;
-  const value = type === "double" ? namedDoubles.get(stringAt(c)) : readTimestamp(c);
-  if (value === undefined || value === null) return false;
-  c.value = value;
-  return true;
-}
-
-function readTimestamp(c: Cursor): number | null {
-  const millis = readUtcTimestamp(c.bytes, c.start + 1, c.pos - 1);
-  return Number.isNaN(millis) ? parseTimestamp(stringAt(c)) : millis;
-}
-
-/** Turns seconds into milliseconds by way of Spark's int64 microseconds, which may wrap around. */
-function secondsToMillis(c: Cursor): boolean {
-  if (Math.abs(c.value) < 9e12) {
-    c.value *= 1_000;
-    return true;
-  }
-  const seconds = BigInt(textAt(c));
-  const micros = BigInt.asIntN(64, seconds * 1_000_000n);
-  c.value = Number(micros / 1_000n - (micros % 1_000n < 0n ? 1n : 0n)); // floored
-  return BigInt.asIntN(64, seconds) === seconds;
 }

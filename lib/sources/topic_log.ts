@@ -191,9 +191,16 @@ class Lines {
       throw this.#lost(`${this.#count} messages, but offsets ${start} to ${stop} are to be read`);
     }
     const mark = Math.floor(start / STRIDE);
-    const from = this.#marks[mark]!;
-    const to = this.#marks[Math.ceil(stop / STRIDE)] ?? this.#bytes;
-    return { file: this.file, from, to, skip: start - mark * STRIDE, start, stop };
+    const end = Math.ceil(stop / STRIDE);
+    return {
+      file: this.file,
+      from: this.#marks[mark]!,
+      to: this.#marks[end] ?? this.#bytes,
+      lines: Math.min(end * STRIDE, this.#count) - mark * STRIDE,
+      skip: start - mark * STRIDE,
+      start,
+      stop,
+    };
   }
 
   /** Says once that the last line waits for its end, if nobody has written for `quietMs`. */

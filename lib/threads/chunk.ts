@@ -35,9 +35,10 @@ export function lengthOf(slice: Slice): number {
   return "file" in slice ? slice.stop - slice.start : slice.starts.length;
 }
 
-/** Returns the bytes of a slice, those around its messages included. */
+/** Returns about how many bytes a slice has: of a file, its share of those around its messages. */
 export function byteLengthOf(slice: Slice): number {
-  return "file" in slice ? slice.to - slice.from : slice.bytes.length;
+  if (!("file" in slice)) return slice.bytes.length;
+  return lengthOf(slice) === 0 ? 0 : (slice.to - slice.from) * (lengthOf(slice) / slice.lines);
 }
 
 /**

@@ -3,11 +3,11 @@ import { CHUNKS_AHEAD } from "./threads.ts";
 import { limitOffsets, longestFirst, sameOffsets } from "../core/plan.ts";
 import type { Offsets, Source } from "../core/types.ts";
 
-/** Rows of a chunk at the start, before the size of messages is known. */
-const FIRST_CHUNK_ROWS = 5_000;
-/** What a chunk may hold, so that memory stays bounded whatever the size of a batch. */
+/** What a chunk may hold, so that memory stays bounded whatever the size of a batch or of a message. */
 const MAX_CHUNK_ROWS = 8_000;
 const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
+/** Rows of the first chunk of a source that cannot say before how large they are. */
+const FIRST_ROWS = 100;
 /** Rows that a chunk takes of a partition in a file, if they are there. */
 const MIN_RANGE_ROWS = 2_000;
 /** Chunks are joined up to here, so that a call of Polars costs less than its work. */
@@ -29,7 +29,8 @@ export class ChunkReader {
   readonly #source: Source;
   readonly #read: (slices: readonly Slice[]) => Promise<Chunk>;
   #ahead: Reading[] = [];
-  #chunkRows = FIRST_CHUNK_ROWS;
+  /** Rows of a chunk, as far as the last one tells. */
+  #chunkRows = FIRST_ROWS;
 
   constructor(source: Source, read: (slices: readonly Slice[]) => Promise<Chunk>) {
     this.#source = source;
@@ -41,11 +42,11 @@ export class ChunkReader {
     let ready: Chunk[] = [];
     for (let at = start; !sameOffsets(at, end);) {
       if (this.#ahead[0] && !isNext(this.#ahead[0], at, end)) this.#ahead = [];
-      const reading = this.#ahead.shift() ?? this.#begin(at, end);
+      const reading = this.#ahead.shift() ?? await this.#begin(at, end);
       const chunk = await reading.chunk;
       this.#fitTo(chunk);
       at = reading.end;
-      this.#fill(at, end, likelyEnd);
+      await this.#fill(at, end, likelyEnd);
       ready.push(chunk);
       const { rows, bytes } = sizeOf(ready);
       if (rows < JOINED_ROWS && bytes < JOINED_BYTES && !sameOffsets(at, end)) continue;
@@ -55,39 +56,44 @@ export class ChunkReader {
   }
 
   /** Begins to read the chunks after `at`. */
-  #fill(at: Offsets, end: Offsets, likelyEnd: Offsets): void {
+  async #fill(at: Offsets, end: Offsets, likelyEnd: Offsets): Promise<void> {
     let from = this.#ahead.at(-1)?.end ?? at;
     while (this.#ahead.length < CHUNKS_AHEAD) {
       const isWithin = Object.keys(end).every((partition) => from[partition]! <= end[partition]!);
       const until = isWithin && !sameOffsets(from, end) ? end : likelyEnd;
       if (sameOffsets(from, until)) return;
-      const reading = this.#begin(from, until);
-      reading.chunk.catch(() => {}); // raised where it is awaited, if it ever is
+      const reading = await this.#begin(from, until).catch(() => undefined);
+      if (!reading) return; // raised once it is to be read, if it ever is
+      reading.chunk.catch(() => {}); // so is this
       this.#ahead.push(reading);
       from = reading.end;
     }
   }
 
-  #begin(start: Offsets, until: Offsets): Reading {
-    const rows = this.#chunkRows;
-    const end = this.#source.locate
-      ? longestFirst(start, until, rows, MIN_RANGE_ROWS)
-      : limitOffsets(start, until, rows);
-    return { start, end, chunk: this.#readRange(start, end) };
+  async #begin(start: Offsets, until: Offsets): Promise<Reading> {
+    const source = this.#source;
+    if (source.locate) return await this.#beginInFiles(start, until);
+    const end = limitOffsets(start, until, this.#chunkRows);
+    return { start, end, chunk: source.getBatch(start, end).then(this.#read) };
   }
 
-  async #readRange(start: Offsets, end: Offsets): Promise<Chunk> {
-    const source = this.#source;
-    if (!source.locate) return await this.#read(await source.getBatch(start, end));
-    const wanted = Object.entries(end).filter(([partition, stop]) => start[partition]! < stop);
-    return await this.#read(await source.locate(start, Object.fromEntries(wanted)));
+  /** Plans a chunk by where its rows are, so that it has as many as fit. */
+  async #beginInFiles(start: Offsets, until: Offsets): Promise<Reading> {
+    for (let rows = MAX_CHUNK_ROWS;;) {
+      const end = longestFirst(start, until, rows, MIN_RANGE_ROWS);
+      const wanted = Object.entries(end).filter(([partition, stop]) => start[partition]! < stop);
+      const ranges = await this.#source.locate!(start, Object.fromEntries(wanted));
+      const bytes = ranges.reduce((sum, range) => sum + byteLengthOf(range), 0);
+      if (bytes <= MAX_CHUNK_BYTES || rows === 1) return { start, end, chunk: this.#read(ranges) };
+      rows = Math.max(1, Math.floor(Math.min(rows / 2, rows * MAX_CHUNK_BYTES / bytes)));
+    }
   }
 
   #fitTo(chunk: Chunk): void {
     const { rows, bytes } = sizeOf([chunk]);
     if (rows === 0) return;
     const fitting = Math.floor(MAX_CHUNK_BYTES / (bytes / rows));
-    this.#chunkRows = Math.max(1, Math.min(MAX_CHUNK_ROWS, fitting));
+    this.#chunkRows = Math.max(1, Math.min(MAX_CHUNK_ROWS, 4 * this.#chunkRows, fitting));
   }
 }
 

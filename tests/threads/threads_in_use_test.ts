@@ -2,9 +2,10 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { count, MemorySink, readStream, type Source, TopicLog } from "lib";
+import { count, MemorySink, readStream, type Source, sum, TopicLog } from "lib";
 import { ChunkPool } from "../../lib/threads/pool.ts";
 import type { Messages, Schema, Sink } from "../../lib/core/types.ts";
+import { randoms } from "../faults/program.ts";
 
 const schema: Schema = [{ name: "event_time", type: "timestamp" }];
 const LINE = `{"event_time":"2024-01-01T10:00:00Z","pad":"${"x".repeat(955)}"}\n`;
@@ -81,6 +82,40 @@ Deno.test("a thread counts some of the lines, and two queries on one log count a
       deepEqual(await lengths(log, start, start + 40), new Set([LINE.length - 1]));
     }
   }));
+
+Deno.test("sums of doubles have the same bits, whichever thread reads which rows", async () => {
+  const random = randoms(3);
+  const dir = await Deno.makeTempDir({ prefix: "sums-" });
+  try {
+    await Deno.mkdir(join(dir, "t"));
+    for (const partition of [0, 1, 2]) {
+      const lines = Array.from({ length: 30_000 }, (_, i) => {
+        const time = new Date(1_704_103_200_000 + i).toISOString();
+        return `{"event_time":"${time}","v":${(random() - 0.5) * 10 ** (i % 9)}}\n`;
+      });
+      await Deno.writeTextFile(join(dir, "t", `partition-${partition}.jsonl`), lines.join(""));
+    }
+    const sums: unknown[] = [];
+    for (let run = 0; run < 4; run++) {
+      const rows = readStream(await TopicLog.open(dir, "t"), [
+        ...schema,
+        { name: "v", type: "double" },
+      ]);
+      const sink = new MemorySink();
+      const query = await rows.groupByWindow("event_time", "1 minute").agg({ v: sum("v") })
+        .writeStream(sink, {
+          outputMode: "complete",
+          checkpointLocation: join(dir, `checkpoint-${run}`),
+          trigger: "available-now",
+        });
+      await query.awaitTermination();
+      sums.push(query.openWindows.getColumn("v").toArray());
+    }
+    for (const other of sums) deepEqual(other, sums[0]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
 
 Deno.test("no thread stays when a query cannot start", async () => {
   const source: Source = {

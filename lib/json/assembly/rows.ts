@@ -3,11 +3,29 @@
 // error, an escape, a value of another type, a nested value under a name that the schema lacks, or a
 // number that it cannot round for sure. So it never decides what a row that is not plain means.
 
-/**
- * Size of a field's description: u32 of `,"name":`, its length, type, values, nulls, next, the feature's
- * place in the matrix, nothing; u64 of its bit, the first 8 bytes of `,"name":` and a mask for them.
- */
-const FIELD: usize = 56;
+/** What there is to know of a field; JavaScript writes it, see layout.ts. The first eight are u32. */
+// @ts-ignore: a decorator of AssemblyScript
+@unmanaged
+class Field {
+  /** Where `,"name":` stands, and how long it is. */
+  key: usize;
+  keyLength: usize;
+  type: u32;
+  /** Where its columns of values and of nulls begin. */
+  values: usize;
+  nulls: usize;
+  /** What came after it last time: a guess. */
+  next: Field;
+  /** Its place in the first row of the matrix; 0 if the model does not read it. */
+  feature: usize;
+  unused: u32;
+  /** A bit that no other field has. */
+  bit: u64;
+  /** The first 8 bytes of the key, and a mask for as many of them as it has. */
+  keyStart: u64;
+  keyMask: u64;
+}
+
 const DOUBLE: u32 = 0;
 const INTEGER: u32 = 1;
 const TIMESTAMP: u32 = 2;
@@ -29,7 +47,7 @@ const masks: usize = memory.data<u8>([
   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ]);
-/** What `readFeature` computes with, 16 bytes each: V8 would put constants together anew at each use. */
+/** Constants of 16 bytes, which V8 would put together anew at each use, and where each stands. */
 const lanes = memory.data<u32>([
   0x50505050, 0x50505050, 0x50505050, 0x50505050,
   0x89898989, 0x89898989, 0x89898989, 0x89898989,
@@ -39,6 +57,15 @@ const lanes = memory.data<u32>([
   0x00012710, 0x00012710, 0x00012710, 0x00012710,
   0x0a0a0a0a, 0x0a0a0a0a, 0x0a0a0a0a, 0x0a0a0a0a,
 ], 16);
+/** Added to a byte, makes the digits the least signed numbers, -128 to -119. */
+const TO_SIGNED: usize = 0;
+const NINE: usize = 16;
+const ZEROS: usize = 32;
+/** Factors that make numbers of two digits of single ones, then of four and of eight. */
+const TO_TWOS: usize = 48;
+const TO_FOURS: usize = 64;
+const TO_EIGHTS: usize = 80;
+const NEWLINES: usize = 96;
 const smallPowers = memory.data<u32>([1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000]);
 
 // Functions that read take the place of the next byte and return the one behind what they read, or 0 if
@@ -60,37 +87,40 @@ export function powers(): usize {
   return powersOfFive;
 }
 
+/** Has a bit set for each of the 64 bytes at `at` that ends a line. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function lineEnds(at: usize, newline: v128): u64 {
+  const a = i8x16.eq(v128.load(at), newline);
+  const b = i8x16.eq(v128.load(at, 16), newline);
+  const c = i8x16.eq(v128.load(at, 32), newline);
+  const d = i8x16.eq(v128.load(at, 48), newline);
+  if (!v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) return 0;
+  const low = <u64> i8x16.bitmask(a) | (<u64> i8x16.bitmask(b) << 16);
+  const high = <u64> i8x16.bitmask(c) | (<u64> i8x16.bitmask(d) << 16);
+  return low | (high << 32);
+}
+
 /**
- * Finds the lines in `length` bytes at `text`, 64 bytes at a time: passes over `skip` of them, writes
- * where the next `count` start and end, counted from `text`, and returns how many of these there are.
- * Up to 63 bytes behind the text must be memory too.
+ * Finds the first `count` lines in `length` bytes at `text`, writes where they start and end, counted
+ * from `text`, and returns how many there are. Up to 63 bytes behind the text must be memory too.
  */
 export function splitLines(
   text: usize,
   length: i32,
-  skip: i32,
   count: i32,
   starts: usize,
   ends: usize,
 ): i32 {
-  const newline = v128.load(lanes, 96);
-  let line = -skip;
+  const newline = v128.load(lanes, NEWLINES);
+  let line = 0;
   let start = 0;
   for (let at = 0; at < length && line < count; at += 64) {
-    const a = i8x16.eq(v128.load(text + at), newline);
-    const b = i8x16.eq(v128.load(text + at, 16), newline);
-    const c = i8x16.eq(v128.load(text + at, 32), newline);
-    const d = i8x16.eq(v128.load(text + at, 48), newline);
-    if (!v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) continue;
-    const low = <u64> i8x16.bitmask(a) | (<u64> i8x16.bitmask(b) << 16);
-    const high = <u64> i8x16.bitmask(c) | (<u64> i8x16.bitmask(d) << 16);
-    for (let hits = low | (high << 32); hits !== 0 && line < count; hits &= hits - 1) {
+    for (let hits = lineEnds(text + at, newline); hits !== 0 && line < count; hits &= hits - 1) {
       const end = at + <i32> ctz(hits);
       if (end >= length) break;
-      if (line >= 0) {
-        store<u32>(starts + (line << 2), start);
-        store<u32>(ends + (line << 2), end);
-      }
+      store<u32>(starts + (line << 2), start);
+      store<u32>(ends + (line << 2), end);
       start = end + 1;
       line++;
     }
@@ -109,18 +139,11 @@ export function countLines(
   stride: i32,
   marks: usize,
 ): i32 {
-  const newline = v128.load(lanes, 96);
+  const newline = v128.load(lanes, NEWLINES);
   let next = (line / stride + 1) * stride;
   let end = 0;
   for (let at = 0; at < length; at += 64) {
-    const a = i8x16.eq(v128.load(text + at), newline);
-    const b = i8x16.eq(v128.load(text + at, 16), newline);
-    const c = i8x16.eq(v128.load(text + at, 32), newline);
-    const d = i8x16.eq(v128.load(text + at, 48), newline);
-    if (!v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) continue;
-    const low = <u64> i8x16.bitmask(a) | (<u64> i8x16.bitmask(b) << 16);
-    const high = <u64> i8x16.bitmask(c) | (<u64> i8x16.bitmask(d) << 16);
-    let hits = low | (high << 32);
+    let hits = lineEnds(text + at, newline);
     if (at + 64 > length) hits &= ((<u64> 1) << (length - at)) - 1;
     for (; hits !== 0; hits &= hits - 1) {
       end = at + <i32> ctz(hits) + 1;
@@ -152,7 +175,7 @@ export function parseRows(
   unscored: usize,
 ): i32 {
   const all: u64 = width === 64 ? ~0 : ((<u64> 1) << width) - 1;
-  const last = fields + <usize> (width - 1) * FIELD;
+  const last = fields + <usize> (width - 1) * offsetof<Field>();
   let left = 0;
   for (let i = 0; i < length; i++) {
     const row = first + i;
@@ -164,10 +187,10 @@ export function parseRows(
     }
     store<u8>(done + row, 1);
     for (let missing = all & ~seen; missing !== 0; missing &= missing - 1) {
-      const field = fields + <usize> ctz(missing) * FIELD;
-      if (load<u32>(field, 16) !== 0) store<u8>(load<u32>(field, 16) + row, 1);
-      if (load<u32>(field, 24) !== 0) {
-        store<f32>(load<u32>(field, 24) + row * stride, NaN);
+      const field = changetype<Field>(fields + <usize> ctz(missing) * offsetof<Field>());
+      store<u8>(field.nulls + row, 1);
+      if (field.feature !== 0) {
+        store<f32>(field.feature + row * stride, NaN);
         store<u8>(unscored + row, 1);
       }
     }
@@ -186,40 +209,26 @@ function readRow(
   cell: usize,
 ): usize {
   let bits: u64 = 0;
-  let field = last;
+  let field = changetype<Field>(last);
   let at = skipBlanks(start, end);
   if (load<u8>(at) !== 123 /* { */) return 0;
   at = skipBlanks(at + 1, end);
   if (load<u8>(at) === 44 /* , */) return 0;
   let isFirst = true;
+  /** Where the feature read last begins, if something else than a number of its form may stand there. */
   let number: usize = 0;
-  const toSigned = v128.load(lanes);
-  const nine = v128.load(lanes, 16);
-  const zeros = v128.load(lanes, 32);
-  const toTwos = v128.load(lanes, 48);
-  const toFours = v128.load(lanes, 64);
-  const toEights = v128.load(lanes, 80);
   while (true) {
     // What came next last time, most likely without a blank before it and within it.
-    let known: usize = load<u32>(field, 20);
-    let behind = skipWholeKey(at, known);
+    let known: Field | null = field.next;
+    let behind = skipWholeKey(at, field.next);
     if (behind !== 0) {
-      if (load<u32>(known, 8) === FEATURE) {
-        const next = readFeature(
-          behind,
-          <usize> load<u32>(known, 24) + cell,
-          toSigned,
-          nine,
-          zeros,
-          toTwos,
-          toFours,
-          toEights,
-        );
+      if (field.next.type === FEATURE) {
+        const next = readFeature(behind, field.next.feature + cell);
         if (next !== 0) {
           number = behind;
           at = next;
-          field = known;
-          bits |= load<u64>(field, 32);
+          field = field.next;
+          bits |= field.bit;
           continue;
         }
       }
@@ -242,28 +251,27 @@ function readRow(
         at = skipBlanks(at + 1, end);
       }
       isFirst = false;
-      behind = skipKey(at, known, 1);
+      behind = skipKey(at, field.next, 1);
       if (behind === 0) {
         known = findField(at, fields, last);
-        behind = known === 0 ? skipString(at) : skipKey(at, known, 1);
+        behind = known === null ? skipString(at) : skipKey(at, known, 1);
         if (behind === 0) return 0;
-        if (known !== 0) store<u32>(field, <u32> known, 20);
+        if (known !== null) field.next = known;
       }
       at = skipBlanks(behind, end);
       if (load<u8>(at) !== 58 /* : */) return 0;
       at = skipBlanks(at + 1, end);
     }
     number = 0;
-    if (known === 0) at = skipScalar(at);
+    if (known === null) at = skipScalar(at);
     else {
       field = known;
-      const bit = load<u64>(field, 32);
       if (load<u32>(at) === 0x6c6c756e /* null */) {
         at += 4;
-        bits &= ~bit;
+        bits &= ~field.bit;
       } else {
         at = readField(at, text, field, row, cell);
-        bits |= bit;
+        bits |= field.bit;
       }
     }
     if (at === 0) return 0;
@@ -280,20 +288,20 @@ function skipBlanks(start: usize, end: usize): usize {
   return at;
 }
 
-/** Returns the field whose name stands here, or 0. */
-function findField(at: usize, fields: usize, last: usize): usize {
-  for (let field = fields; field <= last; field += FIELD) {
-    if (skipKey(at, field, 1) !== 0) return field;
+/** Returns the field whose name stands here. */
+function findField(at: usize, fields: usize, last: usize): Field | null {
+  for (let field = fields; field <= last; field += offsetof<Field>()) {
+    if (skipKey(at, changetype<Field>(field), 1) !== 0) return changetype<Field>(field);
   }
-  return 0;
+  return null;
 }
 
 /** Moves over a key, `,"name":`, without its first and its last `less` bytes. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function skipKey(at: usize, field: usize, less: usize): usize {
-  const key = <usize> load<u32>(field) + less;
-  const length = <usize> load<u32>(field, 4) - 2 * less;
+function skipKey(at: usize, field: Field, less: usize): usize {
+  const key = field.key + less;
+  const length = field.keyLength - 2 * less;
   const rest = length & 7;
   let i: usize = 0;
   for (; i + 8 <= length; i += 8) if (load<u64>(at + i) !== load<u64>(key + i)) return 0;
@@ -307,11 +315,10 @@ function skipKey(at: usize, field: usize, less: usize): usize {
 /** Moves over a key, `,"name":`. */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function skipWholeKey(at: usize, field: usize): usize {
-  if (((load<u64>(at) ^ load<u64>(field, 40)) & load<u64>(field, 48)) !== 0) return 0;
-  const length = <usize> load<u32>(field, 4);
-  if (length > 8 && skipKey(at, field, 0) === 0) return 0;
-  return at + length;
+function skipWholeKey(at: usize, field: Field): usize {
+  if (((load<u64>(at) ^ field.keyStart) & field.keyMask) !== 0) return 0;
+  if (field.keyLength > 8 && skipKey(at, field, 0) === 0) return 0;
+  return at + field.keyLength;
 }
 
 /** Moves over a string without escapes. */
@@ -334,14 +341,13 @@ function skipScalar(at: usize): usize {
 }
 
 /** Reads a value into its column; a string as its place in the text. */
-function readField(at: usize, text: usize, field: usize, row: i32, cell: usize): usize {
-  const type = load<u32>(field, 8);
-  const target = <usize> load<u32>(field, 12) + (row << 3);
+function readField(at: usize, text: usize, field: Field, row: i32, cell: usize): usize {
+  const type = field.type;
+  const target = field.values + (row << 3);
   if (type === DOUBLE || type === INTEGER || type === FEATURE) {
     const end = readNumber(at);
     if (type !== FEATURE) store<f64>(target, value);
-    const feature = <usize> load<u32>(field, 24);
-    if (feature !== 0) store<f32>(feature + cell, <f32> value);
+    if (field.feature !== 0) store<f32>(field.feature + cell, <f32> value);
     return type === INTEGER && (isFloat || value !== <f64> (<i32> value)) ? 0 : end;
   }
   if (type === TIMESTAMP) return readTimestamp(at, target);
@@ -479,19 +485,12 @@ function readNumber(start: usize): usize {
  */
 // @ts-ignore: a decorator of AssemblyScript
 @inline
-function readFeature(
-  at: usize,
-  target: usize,
-  toSigned: v128,
-  nine: v128,
-  zeros: v128,
-  toTwos: v128,
-  toFours: v128,
-  toEights: v128,
-): usize {
+function readFeature(at: usize, target: usize): usize {
   const isNegative = <u32> (load<u8>(at) === 45 /* - */);
   const behindPoint = at + isNegative + 2;
   const whole = <u32> load<u16>(behindPoint - 2) - 0x2e30; /* 0. */
+  const toSigned = v128.load(lanes, TO_SIGNED);
+  const nine = v128.load(lanes, NINE);
   // Bytes from the second on that are no digits, a bit each: the point is the first.
   const first = i8x16.gt_s(i8x16.add(v128.load(at, 1), toSigned), nine);
   const second = i8x16.gt_s(i8x16.add(v128.load(at, 17), toSigned), nine);
@@ -499,10 +498,13 @@ function readFeature(
   const behind = at + <usize> ctz(others & (others - 1)) + 1;
   if (whole > 9 || behind === behindPoint) return 0;
   const mask = v128.load(masks + 32 + behindPoint - behind);
-  const ones = v128.and(i8x16.sub(v128.load(behindPoint), zeros), mask);
-  const twos = i16x8.shr_u(i16x8.mul(ones, toTwos), 8);
-  const fours = i32x4.dot_i16x8_s(twos, toFours);
-  const eights = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(fours, fours), toEights);
+  const ones = v128.and(i8x16.sub(v128.load(behindPoint), v128.load(lanes, ZEROS)), mask);
+  const twos = i16x8.shr_u(i16x8.mul(ones, v128.load(lanes, TO_TWOS)), 8);
+  const fours = i32x4.dot_i16x8_s(twos, v128.load(lanes, TO_FOURS));
+  const eights = i32x4.dot_i16x8_s(
+    i16x8.narrow_i32x4_s(fours, fours),
+    v128.load(lanes, TO_EIGHTS),
+  );
   const both = i64x2.extract_lane(eights, 0);
   const fraction = (both & 0xffffffff) * 100_000_000 + <i64> (<u64> both >> 32);
   const mantissa = <i64> whole * 10_000_000_000_000_000 + fraction;
