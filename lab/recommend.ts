@@ -40,7 +40,8 @@ export interface Recommendation {
  *
  * Frauds are few, so what they would lose is not counted but expected: as large a share of them as of
  * all rows. `words` says whether they were late more often than others, beyond chance. Only delays at
- * which all windows learnt on were final are judged: an open window loses nothing yet.
+ * which all windows learnt on were final are judged: an open window loses nothing yet. Throws a
+ * `RangeError` if there is no window.
  */
 export function recommend(
   { window, delays, newest, windows }: Sweep,
@@ -50,6 +51,11 @@ export function recommend(
     seed?: number;
   },
 ): Recommendation {
+  if (windows.start.length === 0) {
+    throw new RangeError(
+      "There is nothing to advise from: no row with an event time was read. Publish to the topic first",
+    );
+  }
   const order = Array.from(windows.start, (_, w) => w);
   const first = order.slice(0, Math.ceil(order.length * learn));
   const all = (name: Count, of: readonly number[] = first) =>

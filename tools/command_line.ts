@@ -3,6 +3,7 @@
  * the lists of docs/commands.md. Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
 import { parseArgs } from "node:util";
+import leven, { closestMatch } from "leven";
 
 /** One option, `--name VALUE`, or a flag if it takes no value. */
 export interface Option {
@@ -122,25 +123,10 @@ function checkOperands(operands: readonly string[], expected: Command["operands"
 
 /** Asks for the option that was probably meant, if there is one. */
 function nearest(name: string, options: Options): string {
-  const [best] = [...Object.keys(options), "help"]
-    .map((known) => ({ known, distance: edits(name, known) }))
-    .filter(({ known, distance }) => distance <= Math.max(2, known.length / 3))
-    .sort((a, b) => a.distance - b.distance);
-  return best === undefined ? "" : `: did you mean --${best.known}?`;
-}
-
-/** How many letters to change, add or leave out (Levenshtein). */
-function edits(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const swap = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[to.length]!;
+  const known = closestMatch(name, [...Object.keys(options), "help"]);
+  return known !== undefined && leven(name, known) <= Math.max(2, known.length / 3)
+    ? `: did you mean --${known}?`
+    : "";
 }
 
 /** The line that begins with `Usage:`. */

@@ -9,6 +9,8 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { kafkaClient } from "../lib/kafka/client.ts";
+import { numberOf, runCommand, UsageError } from "./command_line.ts";
+import { KAFKA } from "./tasks.ts";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 const POM = `${PROJECT}tools/kafka/pom.xml`;
@@ -18,10 +20,6 @@ const STATE = `${PROJECT}.kafka`;
 export const JARS = `${STATE}/lib`;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 30_000;
-const USAGE =
-  "Usage: deno task kafka up [--port 9092]   (the controller takes the port after it)\n" +
-  "       deno task kafka down";
-
 /** A broker that runs. */
 export interface Broker {
   readonly bootstrap: string;
@@ -228,15 +226,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const [verb, flag, value] = args;
-  const port = flag === undefined ? 9092 : Number(value);
-  const known = verb === "down" ? args.length === 1 : verb === "up" &&
-    (args.length === 1 || (args.length === 3 && flag === "--port"));
-  if (!known || !(Number.isInteger(port) && port > 0 && port < 65_535)) {
-    console.error(USAGE);
-    return 2;
-  }
+async function main(verb: string, port: number): Promise<number> {
   const dir = resolve(STATE);
   if (verb === "down") {
     console.log(
@@ -262,11 +252,19 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** The controller takes the port after it. */
+const PORT = {
+  rule: "a port from 1 to 65534",
+  holds: (port: number) => Number.isInteger(port) && port >= 1 && port < 65_535,
+};
+
 if (import.meta.main) {
-  try {
-    Deno.exit(await main(Deno.args));
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    Deno.exit(1);
-  }
+  Deno.exit(
+    await runCommand(KAFKA, Deno.args, ({ values, operands: [verb] }) => {
+      if (verb !== "up" && verb !== "down") {
+        throw new UsageError(`Say up or down, got "${verb}"`);
+      }
+      return main(verb, numberOf("port", values.port, PORT));
+    }),
+  );
 }

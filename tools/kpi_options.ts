@@ -129,26 +129,32 @@ export function hostsOf(addresses: string): string[] {
 }
 
 function specOf(values: Values<typeof KPI.options>): KpiPlan["spec"] {
-  const { topic, slide, "max-ahead": maxAhead, "max-offsets-per-trigger": max } = values;
-  const failOnDataLoss = values["fail-on-data-loss"];
+  const { topic, watermark, window, slide, "max-ahead": maxAhead } = values;
+  const max = values["max-offsets-per-trigger"];
   const spec = {
     source: placeOf("source", values.source, topic),
     topic,
     startingOffsets: startingOffsets(values["starting-offsets"], topic),
     ...max !== undefined && { maxOffsetsPerTrigger: countOf("max-offsets-per-trigger", max) },
-    failOnDataLoss: choiceOf("fail-on-data-loss", failOnDataLoss, ["true", "false"]) === "true",
-    watermark: values.watermark,
+    failOnDataLoss:
+      choiceOf("fail-on-data-loss", values["fail-on-data-loss"], ["true", "false"]) ===
+        "true",
+    watermark,
     ...maxAhead !== undefined && { maxAhead },
-    window: values.window,
+    window,
     ...slide !== undefined && { slide },
-    outputMode: choiceOf("output-mode", values["output-mode"], ["append", "update", "complete"]),
+    outputMode: values["output-mode"],
   };
   try {
-    parseKpiSpec(JSON.stringify({ ...spec, ...STAND_INS }));
+    const { schema: _, model: _model, threshold: _threshold, ...checked } = parseKpiSpec(
+      JSON.stringify({ ...spec, ...STAND_INS }),
+    );
+    return checked;
   } catch (error) {
-    throw new UsageError((error as Error).message.replace(/^KPI spec: /, "--"));
+    throw new UsageError((error as Error).message.replace(/^KPI spec: (\w+)/, (_, name: string) => {
+      return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    }));
   }
-  return spec;
 }
 
 /** Right values for what is not known yet, so that the rest of a spec can be checked. */

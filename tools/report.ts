@@ -4,6 +4,7 @@
  */
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { runCommand } from "./command_line.ts";
 import {
   chromiumFlags,
   ensureEnvironment,
@@ -12,6 +13,7 @@ import {
   listNotebooks,
   write,
 } from "./env.ts";
+import { REPORT } from "./tasks.ts";
 
 /** Names the largest report in bytes: one that goes as an attachment anywhere. */
 export const MAX_BYTES = 2_000_000;
@@ -186,27 +188,16 @@ async function writePdf(html: string): Promise<void> {
   console.error(`Wrote ${pdf}`);
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const unknown = args.find((arg) => arg.startsWith("-") && arg !== "--pdf");
-  if (unknown !== undefined) {
-    console.error(`Unknown option ${unknown}. Usage: deno task report [--pdf] [notebook…]`);
-    Deno.exit(2);
-  }
-  const env = await ensureEnvironment();
-  const notebooks = await listNotebooks(args.filter((arg) => arg !== "--pdf"));
-  for (const notebook of notebooks) {
-    const html = await writeReport(notebook, { env, folder: join(env.root, "report") });
-    const { size } = await Deno.stat(html);
-    console.error(`Wrote ${html} (${Math.round(size / 1000)} kB)`);
-    if (args.includes("--pdf")) await writePdf(html);
-  }
-}
-
 if (import.meta.main) {
-  try {
-    await main(Deno.args);
-  } catch (error) {
-    console.error(`deno task report: ${error instanceof Error ? error.message : String(error)}`);
-    Deno.exit(1);
-  }
+  Deno.exit(
+    await runCommand(REPORT, Deno.args, async ({ values: { pdf }, operands }) => {
+      const env = await ensureEnvironment();
+      for (const notebook of await listNotebooks(operands)) {
+        const html = await writeReport(notebook, { env, folder: join(env.root, "report") });
+        const { size } = await Deno.stat(html);
+        console.error(`Wrote ${html} (${Math.round(size / 1000)} kB)`);
+        if (pdf) await writePdf(html);
+      }
+    }),
+  );
 }

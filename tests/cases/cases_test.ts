@@ -36,9 +36,21 @@ Deno.test("a case with a wrong expectation fails, and one with an unknown step i
     { ...settings, id: "no error", steps: [{ ...add, expectError: "any" }] },
     { ...settings, id: "unknown", steps: [add, { checkPhaseOfTheMoon: "full" }] },
     { ...settings, id: "no check", steps: [add] },
+    { ...settings, id: "unknown setting", moonPhase: 1, steps: [add, { checkAnswer: [[0, 1]] }] },
+    { ...settings, id: "unknown sink", sink: "kafka", steps: [add, { checkAnswer: [[0, 1]] }] },
+    {
+      ...settings,
+      id: "unknown trigger",
+      steps: [add, { start: { trigger: "continuous" } }, { checkAnswer: [] }],
+    },
   ];
   const file = await Deno.makeTempFile({ suffix: ".json" });
-  await Deno.writeTextFile(file, JSON.stringify({ cases }));
+  const [length, t, windowIds] = [10, 0, [0]];
+  const bytewax_window_assignment = [
+    { id: "known", length, t, windowIds },
+    { id: "unknown elsewhere", length, t, windowIds, timezone: "CET" },
+  ];
+  await Deno.writeTextFile(file, JSON.stringify({ cases, bytewax_window_assignment }));
   const played = await Array.fromAsync(playCases(file));
   await Deno.remove(file);
   deepEqual(played.map(({ id, outcome, why }) => [id, outcome, why]), [
@@ -47,5 +59,10 @@ Deno.test("a case with a wrong expectation fails, and one with an unknown step i
     ["no error", "failed", 'expectError: got "no error", not "any"'],
     ["unknown", "not run", "a step checkPhaseOfTheMoon"],
     ["no check", "not run", "it checks nothing that this engine reports"],
+    ["unknown setting", "not run", "the setting moonPhase"],
+    ["unknown sink", "not run", "the sink kafka"],
+    ["unknown trigger", "not run", "a start with the trigger continuous"],
+    ["known", "passed", undefined],
+    ["unknown elsewhere", "not run", "the setting timezone"],
   ]);
 });

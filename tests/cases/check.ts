@@ -13,6 +13,16 @@ export interface Check {
 /** Raised for a case that this engine has no counterpart for; the message says why. */
 export class NotRun extends Error {}
 
+/** What a case says of itself. */
+const PROSE = ["id", "suite", "name", "source", "note"];
+
+/** Throws a `NotRun` that names the first setting of a case that is not `known`, a list of words. */
+export function refuseUnknown(c: Json, known: string, what = "the setting"): void {
+  const names = [...PROSE, ...known.split(" ")];
+  const unknown = Object.keys(c).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new NotRun(`${what} ${unknown}`);
+}
+
 /** Compares a value as JSON. */
 export function equals(check: string, got: unknown, want: unknown): Check {
   return { check, got, want, ok: canonical(got) === canonical(want) };

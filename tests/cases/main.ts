@@ -1,4 +1,6 @@
-import { type Check, type Json, NotRun } from "./check.ts";
+import { runCommand } from "../../tools/command_line.ts";
+import { CASES } from "../../tools/dev/tasks.ts";
+import { type Check, type Json, NotRun, refuseUnknown } from "./check.ts";
 import { playLogCase } from "./log_cases.ts";
 import {
   playAssignment,
@@ -19,17 +21,34 @@ export interface Outcome {
   readonly checks: readonly Check[];
 }
 
+type Player = (c: Json) => Check[] | Promise<Check[]>;
+
+/** Plays cases that have these settings and, in `steps`, these kinds of step, and no others. */
+function knowing(settings: string, play: Player, steps?: string): Player {
+  return (c) => {
+    refuseUnknown(c, settings);
+    if (steps !== undefined) c.steps.forEach((step: Json) => refuseUnknown(step, steps, "a step"));
+    return play(c);
+  };
+}
+
+const WINDOW = "window slide step advance offset";
+
 /** Who plays a section of a case file. */
-const PLAYERS: Readonly<Record<string, (c: Json) => Check[] | Promise<Check[]>>> = {
-  cases: playSparkCase,
+const PLAYERS: Readonly<Record<string, Player>> = {
+  cases: playSparkCase, // which knows its settings
   derived_cases: playSparkCase,
-  log_cases: playLogCase,
-  flink: playFlink,
-  kafka_streams: playKafkaStreams,
-  quix: playQuix,
-  bytewax_window_assignment: playAssignment,
-  bytewax_event_clock: playEventClock,
-  risingwave: playRisingWave,
+  log_cases: knowing("facts listingAfterAdd partitions batches", playLogCase),
+  flink: knowing(`${WINDOW} allowedLateness purgeOnFire steps out late`, playFlink, "el wm"),
+  kafka_streams: knowing(`${WINDOW} grace agg in raw final sessionGapInclusive`, playKafkaStreams),
+  quix: knowing(`${WINDOW} grace strategy agg in expired expiredAfterLast`, playQuix),
+  bytewax_window_assignment: knowing("length slide align t windowIds", playAssignment),
+  bytewax_event_clock: knowing(
+    "wait steps watermark",
+    playEventClock,
+    "item systemTimePasses eof",
+  ),
+  risingwave: knowing("delay events watermarks", playRisingWave),
 };
 
 /** Sections with no cases in them. */
@@ -37,8 +56,15 @@ const PROSE = ["meta", "not_encoded", "sources"];
 
 /** Plays each case of a file of public test cases through the engine, in the order of the file. */
 export async function* playCases(path: string): AsyncGenerator<Outcome> {
-  for (const [section, cases] of Object.entries<Json>(JSON.parse(await Deno.readTextFile(path)))) {
+  let sections: Json;
+  try {
+    sections = JSON.parse(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw new Error(`Cannot read the cases of "${path}": ${(cause as Error).message}`, { cause });
+  }
+  for (const [section, cases] of Object.entries<Json>(sections)) {
     if (PROSE.includes(section)) continue;
+    if (!Array.isArray(cases)) throw new Error(`"${section}" of "${path}" is no list of cases`);
     for (const c of cases) yield await play(c, section);
   }
 }
@@ -65,10 +91,9 @@ async function play(c: Json, section: string): Promise<Outcome> {
 }
 
 if (import.meta.main) {
-  const [file] = Deno.args;
-  if (file === undefined || Deno.args.length > 1) {
-    console.error("Usage: deno task cases FILE");
-    Deno.exit(2);
-  }
-  for await (const outcome of playCases(file)) console.log(JSON.stringify(outcome));
+  Deno.exit(
+    await runCommand(CASES, Deno.args, async ({ operands: [file] }) => {
+      for await (const outcome of playCases(file!)) console.log(JSON.stringify(outcome));
+    }),
+  );
 }

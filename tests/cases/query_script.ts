@@ -10,7 +10,7 @@ import {
   type StreamingQuery,
   type StreamingQueryProgress,
 } from "lib";
-import { type Check, equals, fails, type Json, NotRun, sameRows } from "./check.ts";
+import { type Check, equals, fails, type Json, NotRun, refuseUnknown, sameRows } from "./check.ts";
 import { messagesOf, type Operator, operatorOf, SECOND } from "./operators.ts";
 import { isPlanned, RecordingSink } from "./recording_sink.ts";
 
@@ -154,6 +154,7 @@ export class QueryScript {
           removed: total(({ numRowsRemoved }) => numRowsRemoved),
           droppedByWatermark: total((p) => p.numRowsDroppedByWatermark),
         };
+        refuseUnknown(want, Object.keys(got).join(" "), "a count of state");
         return equals(name, Object.fromEntries(Object.keys(want).map((k) => [k, got[k]])), want);
       }
       case "assertMetrics":
@@ -184,6 +185,9 @@ export class QueryScript {
     if (unknown !== undefined) throw new NotRun(`a start with ${unknown}`);
     const { outputMode, noDataBatches = true } = { ...this.#case, ...changes };
     const triggers: Json = { once: "once", availableNow: "available-now" };
+    if (trigger !== "processingTime" && !(trigger in triggers)) {
+      throw new NotRun(`a start with the trigger ${trigger}`);
+    }
     this.#query = await this.#result({ ...this.#case, ...changes }).writeStream(this.#sink, {
       outputMode,
       checkpointLocation: this.#checkpoint,

@@ -1,5 +1,5 @@
 import { type EventTimeStats, eventTimeStats, mergeStats } from "../../lib/core/watermark.ts";
-import { type Check, equals, type Json, NotRun } from "./check.ts";
+import { type Check, equals, type Json, NotRun, refuseUnknown } from "./check.ts";
 import { playSetting } from "./settings.ts";
 import { QueryScript } from "./query_script.ts";
 
@@ -16,10 +16,16 @@ const NO_COUNTERPART: readonly (readonly [RegExp, string])[] = [
   [/PrunedByBatchTime$/, "an expression over the time of the batch"],
 ];
 
+const KNOWN =
+  "operator steps delay outputMode window slide offset startTime noDataBatches sink key " +
+  "expand sortedBy";
+
 /** Plays a case of one of Spark's suites: a script of steps against one query. */
 export async function playSparkCase(c: Json): Promise<Check[]> {
   const gap = NO_COUNTERPART.find(([name]) => name.test(c.operator));
   if (gap !== undefined) throw new NotRun(gap[1]);
+  refuseUnknown(c, KNOWN);
+  if (c.sink !== undefined && c.sink !== "parquet") throw new NotRun(`the sink ${c.sink}`);
   if (c.operator === "config") return (await Promise.all(c.steps.map(playSetting))).flat();
   if (c.operator === "eventTimeStats") return playEventTimeStats(c);
   const script = new QueryScript(c);

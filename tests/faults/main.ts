@@ -4,7 +4,6 @@
  * `--record` writes the table into docs/faults.md.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { damageSuite, mishapSuite } from "./files.ts";
 import { inProcessSuite } from "./in_process.ts";
 import { openKafkaTopics } from "./kafka.ts";
@@ -13,7 +12,10 @@ import { memorySuite } from "./memory.ts";
 import { poisonSuite } from "./poison.ts";
 import { FaultTable, ROOT } from "./program.ts";
 import * as surroundings from "./surroundings.ts";
+import { numberOf, runCommand, UsageError } from "../../tools/command_line.ts";
+import { FAULTS } from "../../tools/dev/tasks.ts";
 import { missingTools } from "../../tools/kafka.ts";
+import { showWhile } from "../../tools/status_line.ts";
 
 interface SuiteOptions {
   readonly dir: string;
@@ -57,27 +59,21 @@ async function kafkaKills(options: SuiteOptions): Promise<void> {
   }
 }
 
-async function main(args: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    options: { seed: { type: "string", default: "1" }, record: { type: "boolean" } },
-    allowPositionals: true,
-  });
-  const unknown = positionals.filter((name) => !(name in SUITES));
-  if (unknown.length > 0) {
-    console.error(`No suite ${unknown.join(", ")}; there are ${Object.keys(SUITES).join(", ")}`);
-    return 2;
+async function main(suites: readonly string[], seed: number, isRecord: boolean): Promise<number> {
+  const unknown = suites.find((name) => !(name in SUITES));
+  if (unknown !== undefined) {
+    throw new UsageError(`There is no suite ${unknown}, only ${Object.keys(SUITES).join(", ")}`);
   }
   const table = new FaultTable();
   const root = await Deno.makeTempDir({ prefix: "faults-" });
   let failed = 0;
   for (const [name, suite] of Object.entries(SUITES)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    if (suites.length > 0 && !suites.includes(name)) continue;
     const started = performance.now();
     const dir = join(root, name);
     await Deno.mkdir(dir);
     try {
-      await suite({ dir, table, seed: Number(values.seed) });
+      await showWhile(`faults: ${name}`, () => suite({ dir, table, seed }));
       await Deno.remove(dir, { recursive: true });
       console.error(`${name}: ok (${((performance.now() - started) / 1000).toFixed(0)} s)`);
     } catch (error) {
@@ -89,7 +85,7 @@ async function main(args: string[]): Promise<number> {
     table.tried(/^kill -9/, TOO_LATE)
   } kills; ${failed} of the suites failed.`;
   console.log(summary);
-  if (values.record && failed === 0) await record(summary);
+  if (isRecord && failed === 0) await record(summary);
   return failed > 0 ? 1 : 0;
 }
 
@@ -100,4 +96,10 @@ async function record(summary: string): Promise<void> {
   await Deno.writeTextFile(path, text.replace(block, (_, a, b) => `${a}\n${summary}\n\n${b}`));
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(
+    await runCommand(FAULTS, Deno.args, ({ values, operands }) => {
+      return main(operands, numberOf("seed", values.seed), values.record);
+    }),
+  );
+}

@@ -54,6 +54,21 @@ Deno.test("deno task watermarks prints the table and the recommendation, or all 
   }
 });
 
+Deno.test("deno task watermarks gives no advice from a topic without event times", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "watermarks-" });
+  await Deno.mkdir(`${dir}/t`);
+  const line = '{"event_time": "never", "Class": 0}\n';
+  for (const text of ["", line, line.repeat(5000)]) {
+    await Deno.writeTextFile(`${dir}/t/partition-0.jsonl`, text);
+    for (const options of [[], ["--json"], ["--frauds-per-day", "1"]]) {
+      const { code, out, err } = await tool("--source", `log:${dir}`, "--topic", "t", ...options);
+      deepEqual([code, out], [1, ""]);
+      match(err, /^There is nothing to advise from: no row with an event time was read\..*\n$/);
+    }
+  }
+  await Deno.remove(dir, { recursive: true });
+});
+
 Deno.test("deno task watermarks tells wrong usage with exit code 2", async () => {
   for (
     const args of [[], ["--source", "log:d", "--loss", "lots"], [

@@ -10,6 +10,8 @@ import {
   type StreamingQueryProgress,
   windowKpis,
 } from "lib";
+import { runCommand } from "../../tools/command_line.ts";
+import { SCENARIO } from "../../tools/dev/tasks.ts";
 
 /** Settings and operations of one run, as in a golden `expected.json`. */
 interface Run {
@@ -41,7 +43,7 @@ const NO_DATA = "spark.sql.streaming.noDataMicroBatches.enabled";
 export async function playScenario(
   dir: string,
 ): Promise<{ runs: { id: string; batches: ScenarioBatch[] }[] }> {
-  const { runs, threshold = 0.5 } = JSON.parse(await Deno.readTextFile(join(dir, "expected.json")));
+  const { runs, threshold = 0.5 } = await scenarioOf(dir);
   const names = (await Array.fromAsync(Deno.readDir(join(dir, "input")))).map(({ name }) => name);
   const files: string[][] = [];
   for (const name of names.filter((name) => name.endsWith(".jsonl")).sort()) {
@@ -49,7 +51,7 @@ export async function playScenario(
     files.push(lines.slice(0, -1));
   }
   const played = [];
-  for (const run of runs as Run[]) {
+  for (const run of runs) {
     const checkpoint = await Deno.makeTempDir({ prefix: "scenario-" });
     try {
       played.push({ id: run.id, batches: await playRun(run, { files, checkpoint, threshold }) });
@@ -58,6 +60,21 @@ export async function playScenario(
     }
   }
   return { runs: played };
+}
+
+async function scenarioOf(dir: string): Promise<{ runs: readonly Run[]; threshold?: number }> {
+  try {
+    const scenario = JSON.parse(await Deno.readTextFile(join(dir, "expected.json")));
+    if (!Array.isArray(scenario?.runs)) throw new SyntaxError('it has no list "runs"');
+    await Deno.stat(join(dir, "input"));
+    return scenario;
+  } catch (cause) {
+    throw new Error(
+      `"${dir}" is no scenario: ${(cause as Error).message}. It should hold expected.json and ` +
+        `input/*.jsonl, as the folders of tests/golden do`,
+      { cause },
+    );
+  }
 }
 
 async function playRun(
@@ -148,10 +165,9 @@ async function removeNewest(folder: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [dir] = Deno.args;
-  if (dir === undefined || Deno.args.length > 1) {
-    console.error("Usage: deno task scenario DIR");
-    Deno.exit(2);
-  }
-  console.log(JSON.stringify(await playScenario(dir)));
+  Deno.exit(
+    await runCommand(SCENARIO, Deno.args, async ({ operands: [dir] }) => {
+      console.log(JSON.stringify(await playScenario(dir!)));
+    }),
+  );
 }

@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
+import { runCommand } from "../command_line.ts";
 import { findChromium, ROOT } from "../env.ts";
+import { GALLERY } from "./tasks.ts";
 
 /** Each picture with a text that only its output has. */
 const PICTURES: Readonly<Record<string, string>> = {
@@ -15,35 +17,39 @@ const PICTURES: Readonly<Record<string, string>> = {
   restart: "Did the restart go on where the stop left off?",
 };
 
-const report = join(ROOT, "report", "task_d.html");
-const folder = join(ROOT, "docs", "images");
-const executablePath = await findChromium();
-if (executablePath === undefined) {
-  throw new Error("No Chromium found: install it, or name one in the variable CHROMIUM");
+async function main(): Promise<void> {
+  const report = join(ROOT, "report", "task_d.html");
+  const folder = join(ROOT, "docs", "images");
+  const executablePath = await findChromium();
+  if (executablePath === undefined) {
+    throw new Error("No Chromium found: install it, or name one in the variable CHROMIUM");
+  }
+  await Deno.stat(report).catch(() => {
+    throw new Error(`There is no ${report}: run "deno task report" first`);
+  });
+  await Deno.mkdir(folder, { recursive: true });
+  const sandbox = Deno.build.os === "linux" && Deno.uid() === 0 ? ["--no-sandbox"] : [];
+  const browser = await chromium.launch({ executablePath, args: [...sandbox, "--disable-gpu"] });
+  const context = await browser.newContext({
+    offline: true,
+    deviceScaleFactor: 1.25,
+    viewport: { width: 1280, height: 900 },
+  });
+  const page = await context.newPage();
+  await page.goto(pathToFileURL(report).href);
+  for (const [name, text] of Object.entries(PICTURES)) {
+    const output = page.locator(".jp-OutputArea-output").filter({ hasText: text }).first();
+    const shown = output.locator("figure").or(output).last();
+    const box = await shown.boundingBox();
+    if (!box) throw new Error(`The report shows nothing with "${text}"`);
+    const path = join(folder, `${name}.png`);
+    const clip = { ...box, width: Math.min(box.width, 860) };
+    await page.screenshot({ path, fullPage: true, clip });
+    console.error(
+      `Wrote docs/images/${name}.png (${Math.round(Deno.statSync(path).size / 1000)} kB)`,
+    );
+  }
+  await browser.close();
 }
-await Deno.stat(report).catch(() => {
-  throw new Error(`There is no ${report}: run "deno task report" first`);
-});
-await Deno.mkdir(folder, { recursive: true });
-const sandbox = Deno.build.os === "linux" && Deno.uid() === 0 ? ["--no-sandbox"] : [];
-const browser = await chromium.launch({ executablePath, args: [...sandbox, "--disable-gpu"] });
-const context = await browser.newContext({
-  offline: true,
-  deviceScaleFactor: 1.25,
-  viewport: { width: 1280, height: 900 },
-});
-const page = await context.newPage();
-await page.goto(pathToFileURL(report).href);
-for (const [name, text] of Object.entries(PICTURES)) {
-  const output = page.locator(".jp-OutputArea-output").filter({ hasText: text }).first();
-  const shown = output.locator("figure").or(output).last();
-  const box = await shown.boundingBox();
-  if (!box) throw new Error(`The report shows nothing with "${text}"`);
-  const path = join(folder, `${name}.png`);
-  const clip = { ...box, width: Math.min(box.width, 860) };
-  await page.screenshot({ path, fullPage: true, clip });
-  console.error(
-    `Wrote docs/images/${name}.png (${Math.round(Deno.statSync(path).size / 1000)} kB)`,
-  );
-}
-await browser.close();
+
+if (import.meta.main) Deno.exit(await runCommand(GALLERY, Deno.args, main));

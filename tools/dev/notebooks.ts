@@ -3,7 +3,9 @@
  * `deno lint` do not read, and refuses a notebook that was saved with an error in its outputs.
  */
 import { basename, dirname, join, relative } from "node:path";
+import { runCommand } from "../command_line.ts";
 import { listNotebooks, ROOT } from "../env.ts";
+import { NOTEBOOKS_CHECK, NOTEBOOKS_FMT } from "./tasks.ts";
 
 /** Names the parts of a notebook file that a check reads. */
 export interface Notebook {
@@ -143,9 +145,8 @@ async function deno(args: string[]): Promise<{ success: boolean; stdout: string;
   return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-if (import.meta.main) {
-  const isFmt = Deno.args[0] === "--fmt";
-  const notebooks = await listNotebooks(Deno.args.slice(isFmt ? 1 : 0));
+async function main(names: readonly string[], isFmt: boolean): Promise<number> {
+  const notebooks = await listNotebooks(names);
   let failed = 0;
   for (const notebook of notebooks) {
     const text = await Deno.readTextFile(notebook);
@@ -158,6 +159,12 @@ if (import.meta.main) {
     for (const problem of problems) console.error(`${problem}\n`);
     if (problems.length > 0) failed++;
   }
-  console.error(`Checked ${notebooks.length} notebooks, ${failed} with problems`);
-  if (failed > 0) Deno.exit(1);
+  console.log(`Checked ${notebooks.length} notebooks, ${failed} with problems`);
+  return failed > 0 ? 1 : 0;
+}
+
+if (import.meta.main) {
+  const isFmt = Deno.args[0] === "--fmt"; // the task notebooks:fmt gives it
+  const [table, args] = isFmt ? [NOTEBOOKS_FMT, Deno.args.slice(1)] : [NOTEBOOKS_CHECK, Deno.args];
+  Deno.exit(await runCommand(table, args, ({ operands }) => main(operands, isFmt)));
 }

@@ -2,7 +2,9 @@
  * `deno task test [path or option…]`: runs the tests and the examples in the docs, and ends with one line that scripts
  * read: `N passed, N failed`, and `, N skipped` after it if a test was left out.
  */
+import { runCommand } from "../command_line.ts";
 import { ROOT } from "../env.ts";
+import { TEST } from "./tasks.ts";
 
 /** Where tests and examples in the docs are. */
 const PATHS = ["lib", "view", "lab", "tests", "README.md"];
@@ -61,4 +63,6 @@ async function writeAll(chunk: Uint8Array): Promise<void> {
   for (let sent = 0; sent < chunk.length;) sent += await Deno.stdout.write(chunk.subarray(sent));
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(await runCommand(TEST, Deno.args, ({ args }) => main(args)));
+}

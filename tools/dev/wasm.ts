@@ -4,12 +4,14 @@
  * those who change the sources need the compiler, which npm fetches.
  */
 import { join } from "node:path";
+import { runCommand } from "../command_line.ts";
 import { ROOT } from "../env.ts";
+import { WASM } from "./tasks.ts";
 
 const compiler = "npm:assemblyscript@0.28.20/asc";
 const folder = join(ROOT, "lib", "json");
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(isCheck: boolean): Promise<number> {
   let failed = 0;
   const temporary = await Deno.makeTempDir();
   try {
@@ -17,7 +19,7 @@ async function main(args: readonly string[]): Promise<number> {
       const file = name.replace(/\.ts$/, ".wasm");
       const [out, committed] = [join(temporary, file), join(folder, file)];
       await compile(join(folder, "assembly", name), out);
-      if (args.includes("--check")) {
+      if (isCheck) {
         const [made, there] = [await Deno.readFile(out), await Deno.readFile(committed)];
         if (made.toBase64() === there.toBase64()) continue;
         console.error(`${committed} is not what its source gives: run \`deno task wasm\``);
@@ -39,4 +41,6 @@ async function compile(source: string, out: string): Promise<void> {
   if (!success) throw new Error(`Cannot compile ${source}: see above`);
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(await runCommand(WASM, Deno.args, ({ values }) => main(values.check)));
+}

@@ -4,17 +4,15 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { parseDuration } from "lib";
-
-const USAGE = `Usage: deno task scale [--rate N]… [--retention "7 days"] [--outage "1 hour"]
-         [--window "1 minute"] [--slide DURATION] [--watermark "2 minutes"] [--headroom 0.5]
-       deno task scale --measure    measures anew on this machine, for the figures and the table in docs/`;
+import { numberOf, parseCommand, runCommand, UsageError, type Values } from "../command_line.ts";
+import { SCALE } from "../tasks.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FIGURES = join(ROOT, "docs", "scale.json");
 const PAGE = join(ROOT, "docs", "scale.md");
 const RATES = [100, 1000, 10_000, 50_000, 200_000];
+const MORE_THAN_0 = { rule: "a number > 0", holds: (value: number) => value > 0 };
 
 /** What an engine costs, from two runs of different size. */
 export interface EngineFigures {
@@ -138,53 +136,44 @@ export function pageTable(figures: Figures): string {
   ].join("\n");
 }
 
-const DEFAULTS: Omit<Needs, "rate"> = {
-  retention: parseDuration("7 days"),
-  outage: parseDuration("1 hour"),
-  window: parseDuration("1 minute"),
-  slide: parseDuration("1 minute"),
-  watermark: parseDuration("2 minutes"),
-  headroom: 0.5,
-};
+const DEFAULTS = needsOf(parseCommand(SCALE, []).values);
 
-async function main(args: string[]): Promise<number> {
+/** Reads durations and headroom; windows start one after the other unless told otherwise. */
+function needsOf(values: Values<typeof SCALE.options>): Omit<Needs, "rate"> {
+  const { window, slide = window, headroom, ...others } = values;
   try {
-    const text = { type: "string" } as const;
-    const { rate, measure: isMeasuring, headroom, ...durations } = parseArgs({
-      args,
-      options: {
-        rate: { ...text, multiple: true },
-        measure: { type: "boolean" },
-        ...{ retention: text, outage: text, window: text, slide: text, watermark: text },
-        headroom: text,
-      },
-    }).values;
-    if (isMeasuring) {
-      const { measure } = await import("./scale_measure.ts");
-      const figures = await measure();
-      await Deno.writeTextFile(FIGURES, `${JSON.stringify(figures, null, 2)}\n`);
-      const marked = /(<!-- figures[^\n]*-->\n)[^]*(<!-- end of figures -->)/;
-      const page = await Deno.readTextFile(PAGE);
-      const table = pageTable(figures);
-      await Deno.writeTextFile(PAGE, page.replace(marked, `$1\n${table}\n\n$2`));
-      console.log(table);
-      return 0;
-    }
-    const given = Object.fromEntries(
-      Object.entries(durations).map(([name, value]) => [name, parseDuration(value!)]),
-    );
-    if (given.window && !given.slide) given.slide = given.window;
-    const needs = { ...DEFAULTS, ...given, ...headroom && { headroom: Number(headroom) } };
-    const rates = rate?.map(Number) ?? RATES;
-    if (![...rates, needs.headroom].every((value) => value > 0)) {
-      throw new RangeError("--rate and --headroom must be numbers > 0");
-    }
-    console.log(scaleTable(rates, { needs, figures: await readFigures() }));
-    return 0;
+    return {
+      retention: parseDuration(others.retention),
+      outage: parseDuration(others.outage),
+      window: parseDuration(window),
+      slide: parseDuration(slide),
+      watermark: parseDuration(others.watermark),
+      headroom: numberOf("headroom", headroom, MORE_THAN_0),
+    };
   } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    return 2;
+    throw new UsageError((error as Error).message);
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+async function measureAnew(): Promise<void> {
+  const { measure } = await import("./scale_measure.ts");
+  const figures = await measure();
+  await Deno.writeTextFile(FIGURES, `${JSON.stringify(figures, null, 2)}\n`);
+  const marked = /(<!-- figures[^\n]*-->\n)[^]*(<!-- end of figures -->)/;
+  const page = await Deno.readTextFile(PAGE);
+  const table = pageTable(figures);
+  await Deno.writeTextFile(PAGE, page.replace(marked, `$1\n${table}\n\n$2`));
+  console.log(table);
+}
+
+if (import.meta.main) {
+  Deno.exit(
+    await runCommand(SCALE, Deno.args, async ({ values }) => {
+      if (values.measure) return await measureAnew();
+      const rates = values.rate.map((rate) => numberOf("rate", rate, MORE_THAN_0));
+      const needs = needsOf(values);
+      const figures = await readFigures();
+      console.log(scaleTable(rates.length > 0 ? rates : RATES, { needs, figures }));
+    }),
+  );
+}

@@ -5,19 +5,10 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { ConsoleSink, type KpiSpec, parseKpiSpec, readParquetFolder } from "lib";
+import { runCommand, UsageError } from "../command_line.ts";
 import { step } from "../env.ts";
-
-const USAGE =
-  `Usage: deno task spark --spec FILE --sink parquet:DIR|batches:DIR|console --checkpoint DIR
-  --spec FILE       the query, written by deno task kpi --write-spec FILE
-  --sink SINK       parquet:DIR (append), batches:DIR (a folder a batch, every output mode) or console
-  --checkpoint DIR  Spark's checkpoint, from which a restart goes on
-  --master URL      where Spark runs (local[*])
-  --trigger T       available-now, or such as "10 seconds" with Kafka (available-now)
-  --conf KEY=VALUE  a Spark setting, may be repeated
-  --kafka KEY=VALUE a Kafka option of Spark's source, such as kafka.security.protocol=SSL, may be repeated`;
+import { SPARK } from "../tasks.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const VENV = join(ROOT, ".cache", "spark-venv");
@@ -164,38 +155,20 @@ async function must(command: string, args: readonly string[]): Promise<void> {
   throw new Error(`${command} failed; the first installation needs a network. It said:\n${end}`);
 }
 
-async function main(args: string[]): Promise<number> {
-  let job: SparkRun;
-  try {
-    const name = { type: "string" } as const, list = { ...name, multiple: true } as const;
-    const { spec, sink, checkpoint, ...others } = parseArgs({
-      args,
-      options: {
-        ...{ spec: name, sink: name, checkpoint: name, master: name, trigger: name },
-        ...{ conf: list, kafka: list },
-      },
-    }).values;
-    if (!spec || !checkpoint || !/^((parquet|batches):.+|console)$/.test(sink ?? "")) {
-      throw new TypeError(
-        "--spec FILE, --sink parquet:DIR|batches:DIR|console and --checkpoint DIR",
-      );
-    }
-    job = { spec, sink: sink!, checkpoint, ...others };
-  } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    return 2;
+async function main(job: SparkRun): Promise<number> {
+  if (!/^((parquet|batches):.+|console)$/.test(job.sink)) {
+    throw new UsageError(
+      `--sink should be parquet:DIR, batches:DIR or console, got "${job.sink}"`,
+    );
   }
-  try {
-    if (job.sink !== "console") return await runSpark(job);
-    const dir = await Deno.makeTempDir();
-    const code = await runSpark({ ...job, sink: `batches:${dir}` });
-    if (code === 0) await printBatches(dir);
-    await Deno.remove(dir, { recursive: true });
-    return code;
-  } catch (error) {
-    console.error((error as Error).message);
-    return 1;
-  }
+  if (job.sink !== "console") return await runSpark(job);
+  const dir = await Deno.makeTempDir();
+  const code = await runSpark({ ...job, sink: `batches:${dir}` });
+  if (code === 0) await printBatches(dir);
+  await Deno.remove(dir, { recursive: true });
+  return code;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(await runCommand(SPARK, Deno.args, ({ values }) => main(values)));
+}
