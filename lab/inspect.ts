@@ -8,7 +8,7 @@ import {
   type OffsetEntry,
   resume,
 } from "../lib/core/plan.ts";
-import { isoTime, type RowTotals } from "../lib/core/progress.ts";
+import { isoText, isoTime, type RowTotals } from "../lib/core/progress.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { readFile } from "../lib/files.ts";
 
@@ -108,7 +108,7 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     ? await readLines(`state/${cursor.batchId - 1}`)
     : undefined;
   const openWindows = state?.slice(1).map(({ start, keys, rows }) => ({
-    start: isoTime(start as number),
+    start: isoText(start as number),
     keys: keys as unknown[],
     rows: rows as number,
   }));

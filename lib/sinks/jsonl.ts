@@ -1,5 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { DataFrame } from "polars";
+import { plainRows } from "../core/plain_rows.ts";
+import { isoText } from "../core/progress.ts";
 import { claim, writeBytes } from "../files.ts";
 import type { Sink, SinkStart } from "../core/types.ts";
 
@@ -35,8 +37,10 @@ export class JsonlSink implements Sink {
 
   async addBatch(batchId: number, rows: DataFrame): Promise<void> {
     for (let at = 0; at < rows.height; at += ROWS) {
-      const records = rows.slice(at, ROWS).toRecords();
-      const lines = records.map((row) => `${JSON.stringify({ batchId, ...row }, number)}\n`);
+      const lines = plainRows(rows.slice(at, ROWS), isoText).map((row) => {
+        const named = row.map((value, i) => [rows.columns[i], value] as const);
+        return `${JSON.stringify({ batchId, ...Object.fromEntries(named) }, number)}\n`;
+      });
       await this.#append(lines.join(""));
     }
   }

@@ -1,6 +1,8 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import pl from "polars";
 import { ConsoleSink, MemorySink } from "lib";
+import { asTimestamps, doubles } from "../../lib/core/frame.ts";
+import { isoText } from "../../lib/core/progress.ts";
 
 Deno.test("MemorySink keeps one table a batch id, in order of batches", async () => {
   const sink = new MemorySink();
@@ -12,12 +14,45 @@ Deno.test("MemorySink keeps one table a batch id, in order of batches", async ()
   equal(sink.batch(1)!.height, 1);
 });
 
-Deno.test("ConsoleSink prints a batch as a table and says how many rows it leaves out", async () => {
+/** What `show` of Spark 3.5 prints for the rows below. */
+const TABLE = `-------------------------------------------
+Batch: 7
+-------------------------------------------
++--------------------+--------------------+---+---------+
+|        window_start|                   k|  n|precision|
++--------------------+--------------------+---+---------+
+| 2024-01-01 10:00:00|                   a|  1|      0.5|
+|2024-01-01 10:00:...|abcdefghijklmnopq...|  2|   1.0E-4|
+|+270000-01-01 00:...|                日本|  3|     NULL|
+|+293506-05-25 11:...|                a\\nb|  4|      1.0|
++--------------------+--------------------+---+---------+
+only showing top 4 rows
+`;
+const TIMES = [1_704_103_200_000, 1_704_103_200_500, Date.UTC(270_000, 0), 9.2e15, 0];
+
+Deno.test("ConsoleSink prints a batch as Spark does: cut, aligned, in any year", async () => {
   const printed: string[] = [];
-  const sink = new ConsoleSink({ print: (text) => printed.push(text), numRows: 2 });
-  await sink.addBatch(7, pl.DataFrame({ n: [1, 2, 3] }));
-  await sink.addBatch(8, pl.DataFrame({ n: [1] }));
-  match(printed[0]!, /Batch: 7\n.*n.*1.*2.*\n1 more rows$/s);
-  match(printed[1]!, /Batch: 8\n/);
-  equal(printed[1]!.includes("more rows"), false);
+  const sink = new ConsoleSink({ print: (text) => printed.push(text), numRows: 4 });
+  const rows = pl.DataFrame([
+    asTimestamps(pl.Series("window_start", TIMES, pl.Float64)),
+    pl.Series("k", ["a", "abcdefghijklmnopqrstuvwxyz", "日本", "a\nb", "e"], pl.Utf8),
+    pl.Series("n", [1, 2, 3, 4, 5], pl.Float64).cast(pl.Int64),
+    doubles("precision", [0.5, 1e-4, null, 1, 1]),
+  ]);
+  await sink.addBatch(7, rows);
+  equal(printed[0], TABLE);
+  await sink.addBatch(8, rows.limit(0).select("n"));
+  match(printed[1]!, /Batch: 8\n-{43}\n\+---\+\n\|  n\|\n\+---\+\n\+---\+\n$/);
+});
+
+Deno.test("isoText() writes every instant that an event time can be, each once", () => {
+  const times = [...TIMES, 8.64e15, 8.64e15 + 1, -8.64e15 - 1, -9.2e15];
+  deepEqual(times.slice(0, 5).map(isoText), [
+    "2024-01-01T10:00:00.000Z",
+    "2024-01-01T10:00:00.500Z",
+    "+270000-01-01T00:00:00.000Z",
+    "+293506-05-25T11:33:20.000Z",
+    "1970-01-01T00:00:00.000Z",
+  ]);
+  equal(new Set(times.map(isoText)).size, times.length);
 });
