@@ -42,7 +42,7 @@ Deno.test("ConsoleSink prints a batch as Spark does: cut, aligned, in any year",
   await sink.addBatch(7, rows);
   equal(printed[0], TABLE);
   await sink.addBatch(8, rows.limit(0).select("n"));
-  match(printed[1]!, /Batch: 8\n-{43}\n\+---\+\n\|  n\|\n\+---\+\n\+---\+\n$/);
+  match(printed[1]!, /Batch: 8\n-{43}\n\+---\+\n\| {2}n\|\n\+---\+\n\+---\+\n$/);
 });
 
 Deno.test("isoText() writes every instant that an event time can be, each once", () => {
