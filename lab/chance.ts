@@ -1,4 +1,5 @@
-import { percent } from "./words.ts";
+import { percent } from "../view/display.ts";
+import { wilson } from "../view/statistics.ts";
 
 /** Some of several: 43 of 65 alerts were frauds. */
 export interface Share {
@@ -6,7 +7,7 @@ export interface Share {
   readonly of: number;
 }
 
-/** How two shares differ, and whether chance alone would do that. */
+/** How two shares differ, and whether chance alone would do that. `words` gives each with its 95% interval. */
 export interface Comparison {
   /** Of the first less that of the second; NaN where one is of nothing. */
   readonly difference: number;
@@ -23,12 +24,24 @@ export interface Comparison {
  */
 export function compareShares(a: Share, b: Share): Comparison {
   const p = fisherExact([a.hits, a.of - a.hits, b.hits, b.of - b.hits]);
-  const shown = ({ hits, of }: Share) =>
-    `${hits} of ${of}` + (of > 0 ? ` (${percent(hits / of)})` : "");
+  const shown = ({ hits, of }: Share) => {
+    const interval = wilson(hits, of);
+    if (!interval) return `${hits} of ${of}`;
+    const { low, high } = interval;
+    return `${hits} of ${of} (${percent(hits / of)}; 95%: ${percent(low)} to ${percent(high)})`;
+  };
+  const hits = a.hits + b.hits;
+  // With these sums, the two tables as far from chance as can be: if even they are likely, nothing can be told.
+  const least = Math.min(
+    ...[Math.max(0, hits - b.of), Math.min(a.of, hits)]
+      .map((x) => fisherExact([x, a.of - x, hits - x, b.of - hits + x])),
+  );
   const verdict = a.of === 0 || b.of === 0
     ? "there is nothing to compare"
     : p < 0.05
     ? "they differ beyond chance"
+    : least >= 0.05
+    ? "too few to tell"
     : "no difference beyond chance";
   return {
     difference: a.hits / a.of - b.hits / b.of,

@@ -1,42 +1,42 @@
 import pl, { type DataFrame } from "polars";
 import { many } from "../view/display.ts";
-import { wilson } from "../view/intervals.ts";
+import { wilson } from "../view/statistics.ts";
 import { doubles } from "../lib/core/frame.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 import { tableOf } from "./numbers.ts";
 
-/** The fewest trials from which a share of a window says something; below it, it is marked. */
-const FEW = 10;
-
 /**
  * Adds to a table of KPIs the 95% interval (Wilson) of each precision and recall, and the column
- * `few`, which names the ones that rest on fewer than `few` alerts or frauds.
+ * `few`, which names what rests on too few alerts or frauds: its interval is wider than `width`, or
+ * there is none.
  */
-export function judgeWindows(kpi: DataFrame, { few = FEW }: { few?: number } = {}): DataFrame {
+export function judgeWindows(kpi: DataFrame, { width = 0.4 }: { width?: number } = {}): DataFrame {
   const tp = numbers(kpi, "tp");
-  const columns = Object.entries({ precision: "n_alert", recall: "n_fraud_true" })
-    .flatMap(([name, of]) => {
-      const intervals = numbers(kpi, of).map((n, i) => wilson(tp[i]!, n));
-      return (["low", "high"] as const).map((end) =>
-        doubles(`${name}_${end}`, intervals.map((interval) => interval?.[end] ?? null))
-      );
+  const shares = Object.entries({ precision: "n_alert", recall: "n_fraud_true" })
+    .map(([name, of]) => {
+      const trials = numbers(kpi, of);
+      return { name, trials, intervals: trials.map((n, i) => wilson(tp[i]!, n)) };
     });
-  const [alerts, frauds] = [numbers(kpi, "n_alert"), numbers(kpi, "n_fraud_true")];
-  const marks = alerts.map((n, i) =>
-    [...n < few ? [many(n, "alert")] : [], ...frauds[i]! < few ? [many(frauds[i]!, "fraud")] : []]
-      .join(
-        ", ",
-      )
+  const columns = shares.flatMap(({ name, intervals }) =>
+    (["low", "high"] as const).map((end) =>
+      doubles(`${name}_${end}`, intervals.map((interval) => interval?.[end] ?? null))
+    )
+  );
+  const marks = tp.map((_, i) =>
+    shares.flatMap(({ name, trials, intervals }) => {
+      const { low, high } = intervals[i] ?? { low: 0, high: 1 };
+      return high - low > width ? [many(trials[i]!, name === "recall" ? "fraud" : "alert")] : [];
+    }).join(", ")
   );
   return kpi.withColumns(...columns, pl.Series("few", marks, pl.Utf8));
 }
 
 /**
  * Returns what each threshold from 0.01 to 0.99 would give on the rows: alerts, alerts a minute of
- * event time, and precision and recall with their 95% intervals. Rows without an event time do not
- * count, late ones do.
+ * the rows' own clock (see `pace`), and precision and recall with their 95% intervals. Rows without an
+ * event time do not count, late ones do.
  */
-export function thresholdCurve({ eventTime, probability, label }: ScoredRows): DataFrame {
+export function thresholdCurve({ eventTime, probability, label, pace = 1 }: ScoredRows): DataFrame {
   const minutes = new Set<number>();
   // By the greatest threshold at which a row is an alert, from 0 for none to 100 for any; NaN is one.
   const [alerts, hits] = [new Float64Array(101), new Float64Array(101)];
@@ -62,7 +62,7 @@ export function thresholdCurve({ eventTime, probability, label }: ScoredRows): D
       threshold: step / 100,
       n_alert: n,
       tp,
-      alerts_a_minute: n / minutes.size,
+      alerts_a_minute: n / (minutes.size * pace),
       precision: n > 0 ? tp / n : null,
       precision_low: precision?.low ?? null,
       precision_high: precision?.high ?? null,

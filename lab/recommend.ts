@@ -1,10 +1,9 @@
 import { seededRandom } from "./random.ts";
 import { compareShares } from "./chance.ts";
 import type { Count, Sweep } from "./sweep.ts";
-import { count, many } from "../view/display.ts";
-import { percent } from "./words.ts";
+import { count, many, percent } from "../view/display.ts";
 
-/** What a user accepts to lose: a share of the transactions, or frauds a day of event time. */
+/** What a user accepts to lose: a share of the transactions, or frauds a day of the rows' own clock. */
 export type Accepted = { readonly maxLoss: number } | { readonly maxFraudsPerDay: number };
 
 /** What some windows lose at a delay. */
@@ -31,6 +30,8 @@ export interface Recommendation {
   readonly checked: Loss;
   /** The delay that the later windows would have needed. */
   readonly needed: number | null;
+  /** Whether the check was passed, as a few words for a chart. */
+  readonly verdict: string;
   readonly words: string;
 }
 
@@ -44,7 +45,7 @@ export interface Recommendation {
  * `RangeError` if there is no window.
  */
 export function recommend(
-  { window, delays, newest, windows }: Sweep,
+  { window, delays, newest, windows, pace }: Sweep,
   { learn = 0.6, resamples = 1000, seed = 1, ...accepted }: Accepted & {
     learn?: number;
     resamples?: number;
@@ -62,7 +63,8 @@ export function recommend(
     of.reduce((sum, w) => sum + windows.all[name][w]!, 0);
   const lost = (name: Count, d: number, of: readonly number[] = first) =>
     of.reduce((sum, w) => sum + windows.lost[name][w * delays.length + d]!, 0);
-  const fraudsPerDay = all("n_fraud_true") / (first.length * window.size) * 86_400_000;
+  const span = (windows.start[first.length - 1] ?? 0) - (windows.start[0] ?? 0) + window.size;
+  const fraudsPerDay = all("n_fraud_true") / (span * pace) * 86_400_000;
   const maxLoss = "maxLoss" in accepted
     ? accepted.maxLoss
     : Math.min(1, accepted.maxFraudsPerDay / fraudsPerDay);
@@ -108,15 +110,27 @@ export function recommend(
   );
   const basis = "maxLoss" in accepted
     ? ""
-    : ` At ${count(fraudsPerDay)} frauds a day that is ${
-      percent(maxLoss)
-    } of them, if they come as late ` +
-      `as other rows. Late without any delay, frauds against other rows: ${comparison.words}.`;
-  return { ...found, words: wordsOf(found, accepted, ms(judged - 1) ?? 0) + basis };
+    : ` At ${count(fraudsPerDay)} frauds a day${
+      pace === 1 ? "" : " by the field \`Time\`"
+    } that is ` +
+      `${
+        percent(maxLoss)
+      } of them, if they come as late as other rows. Late without any delay, frauds ` +
+      `against other rows: ${comparison.words}.`;
+  const words = wordsOf(found, accepted, ms(judged - 1) ?? 0) + basis;
+  return { ...found, verdict: verdictOf(found), words };
+}
+
+type Found = Omit<Recommendation, "words" | "verdict">;
+
+function verdictOf({ checked, needed }: Found): string {
+  if (checked.windows === 0) return "not checked: no later window was final";
+  const more = needed === null ? "no delay was enough" : `${needed / 1000} s was needed`;
+  return checked.holds ? "passed its check" : `failed its check: ${more}`;
 }
 
 function wordsOf(
-  { delay, shortest, low, learnt, checked, needed }: Omit<Recommendation, "words">,
+  { delay, shortest, low, learnt, checked, needed }: Found,
   accepted: Accepted,
   longest: number,
 ): string {
@@ -130,13 +144,19 @@ function wordsOf(
   const loss = ({ lost, rows }: Loss) =>
     `${count(lost)} of ${count(rows)} rows (${percent(lost / rows)})`;
   const [wait, windows] = [`${delay / 1000} s`, `${learnt.windows} windows`];
+  const margin = shortest === delay
+    ? `which is also just enough for them as they are, so there is no margin in it`
+    : `${shortest! / 1000} s is just enough for them as they are`;
   return `To lose at most ${goal}, wait ${wait}: the upper end of what resampling the first ${windows} ` +
-    `asks for, ${low! / 1000} s to ${wait} (95%); ${
-      shortest! / 1000
-    } s is just enough for them as ` +
-    `they are. At ${wait} they lose ${loss(learnt)}. ` +
+    `asks for, ${low! / 1000} s to ${wait} (95%); ${margin}. At ${wait} they lose ${
+      loss(learnt)
+    }. ` +
     (checked.windows === 0
       ? "No later window was final by then, so nothing checks it."
       : `The next ${checked.windows} windows, not learnt from, lose ${loss(checked)}: ` +
-        (checked.holds ? "it held." : `it did not hold, they needed ${needed! / 1000} s.`));
+        (checked.holds
+          ? "it held."
+          : needed === null
+          ? "it did not hold, and no delay tried would have."
+          : `it did not hold, they needed ${needed / 1000} s.`));
 }

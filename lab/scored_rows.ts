@@ -17,6 +17,11 @@ export interface ScoredRows {
   readonly probability: Float64Array;
   /** 1 is a fraud, 0 is none, -1 is unknown: null or another number. */
   readonly label: Int8Array;
+  /**
+   * Seconds of the rows' own clock, the field `Time`, that pass in a second of event time: a replay may
+   * play a day in an hour. 1 if absent.
+   */
+  readonly pace?: number;
 }
 
 /** Scored rows with what leads back to each. */
@@ -41,14 +46,15 @@ export async function readScoredRows(
   },
 ): Promise<TracedRows> {
   const pool = new ChunkPool();
-  const names = ["event_time", "Class", "Amount"];
+  const names = ["event_time", "Class", "Amount", "Time"];
   const columns = names.filter((name) => schema.some((field) => field.name === name));
   // The engine's own chunks: a model may score a row differently in other company, by a bit.
   const reader = new ChunkReader(
     source,
     (slices) => pool.read(slices, { schema, columns, model }),
   );
-  const rows: Record<Exclude<keyof TracedRows, "batches">, number[]> = {
+  const [event, own] = [new Span(), new Span()];
+  const rows: Record<Exclude<keyof TracedRows, "batches" | "pace">, number[]> = {
     batch: [],
     eventTime: [],
     probability: [],
@@ -65,7 +71,9 @@ export async function readScoredRows(
       const end = limitOffsets(start, latest, maxOffsetsPerTrigger);
       const likelyEnd = limitOffsets(end, latest, maxOffsetsPerTrigger);
       for await (const { parsed, scores, slices } of reader.chunks(start, end, likelyEnd)) {
-        const [time, label, amount] = names.map((name) => parsed.columns[name] as NumberColumn);
+        const [time, label, amount, clock] = names.map((name) =>
+          parsed.columns[name] as NumberColumn
+        );
         for (const slice of slices) {
           for (let i = 0; i < lengthOf(slice); i++) {
             rows.partition.push(Number(slice.partition));
@@ -78,6 +86,10 @@ export async function readScoredRows(
           rows.eventTime.push(time!.nulls[row] === 1 ? NaN : ms);
           rows.probability.push(scores!.probabilities[row]!);
           rows.label.push(label!.nulls[row] === 0 && (value === 0 || value === 1) ? value : -1);
+          if (clock?.nulls[row] === 0 && time!.nulls[row] !== 1) {
+            event.add(ms / 1000);
+            own.add(clock.values[row]!);
+          }
           rows.amount.push(amount?.nulls[row] === 0 ? amount.values[row]! : NaN);
         }
       }
@@ -86,8 +98,10 @@ export async function readScoredRows(
   } finally {
     pool.close();
   }
+  const pace = own.length / event.length;
   return {
     batches,
+    pace: pace > 0 && Number.isFinite(pace) ? pace : 1,
     batch: Uint32Array.from(rows.batch),
     eventTime: Float64Array.from(rows.eventTime),
     probability: Float64Array.from(rows.probability),
@@ -96,4 +110,19 @@ export async function readScoredRows(
     partition: Uint32Array.from(rows.partition),
     offset: Float64Array.from(rows.offset),
   };
+}
+
+/** From the least to the greatest of some values. */
+class Span {
+  #from = Infinity;
+  #to = -Infinity;
+
+  add(value: number): void {
+    if (value < this.#from) this.#from = value;
+    if (value > this.#to) this.#to = value;
+  }
+
+  get length(): number {
+    return this.#to - this.#from;
+  }
 }

@@ -1,7 +1,8 @@
 import type { DataFrame } from "polars";
 import { lastWindowStart, type WindowSpec } from "lib";
 import { windowsPerRow } from "../lib/core/window.ts";
-import { greatest, median, tableOf } from "./numbers.ts";
+import { median } from "../view/statistics.ts";
+import { greatest, tableOf } from "./numbers.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 
 /** The counts of a window, in the order in which the sweep keeps them. */
@@ -40,6 +41,8 @@ export interface Sweep {
   /** The newest event time once batch k is read, epoch ms and at least 0; shape [batches]. */
   readonly newest: Float64Array;
   readonly windows: SweptWindows;
+  /** As in the rows. */
+  readonly pace: number;
   /** One row a delay. In sliding windows a row counts once for each window it is in. */
   readonly table: DataFrame;
 }
@@ -96,7 +99,7 @@ export function sweep(rows: ScoredRows, options: SweepOptions): Sweep {
       windows.finalBatch[at] = isFinal ? batch + 1 : -1;
     }
   });
-  const swept = { window, delays, newest, windows };
+  const swept = { window, delays, newest, windows, pace: rows.pace ?? 1 };
   return { ...swept, table: tableOf(Array.from(delays, (_, d) => rowOf(swept, d))) };
 }
 
@@ -149,21 +152,24 @@ function rowOf({ window, delays, newest, windows }: Omit<Sweep, "table">, d: num
   const opened = new Int32Array(batches + 1);
   const kept = eachCount(() => 0);
   const [waits, batchWaits]: [number[], number[]] = [[], []];
-  let [windowsLost, windowsChanged, worst] = [0, 0, 0];
+  const closed = new Int32Array(batches);
+  let [windowsLost, windowsChanged, worst, rowsFinal] = [0, 0, 0, 0];
   for (let w = 0; w < start.length; w++) {
     const at = w * delays.length + d;
     for (const name of COUNTS) kept[name] += all[name][w]! - lost[name][at]!;
     const rowsLost = lost.n_txn[at]!;
     worst = Math.max(worst, rowsLost / all.n_txn[w]!);
     if (rowsLost > 0) windowsChanged++;
+    const final = finalBatch[at]!;
+    if (final >= 0 || rowsLost > 0) rowsFinal += all.n_txn[w]!;
     if (rowsLost === all.n_txn[w]!) {
       windowsLost++;
       continue;
     }
-    const final = finalBatch[at]!;
     opened[firstBatch[w]!]!++;
     opened[final < 0 ? batches : final]!--;
     if (final < 0) continue;
+    closed[final]!++;
     waits.push((newest[Math.min(final, last)]! - start[w]! - window.size) / 1000);
     batchWaits.push(final - endBatch[w]!);
   }
@@ -172,7 +178,8 @@ function rowOf({ window, delays, newest, windows }: Omit<Sweep, "table">, d: num
   return {
     delay_s: delay / 1000,
     rows_lost: total("n_txn") - kept.n_txn,
-    loss: (total("n_txn") - kept.n_txn) / total("n_txn"),
+    rows_final: rowsFinal,
+    loss: (total("n_txn") - kept.n_txn) / rowsFinal,
     windows_lost: windowsLost,
     windows_changed: windowsChanged,
     worst_window: worst,
@@ -185,7 +192,7 @@ function rowOf({ window, delays, newest, windows }: Omit<Sweep, "table">, d: num
     wait_max_s: greatest(waits),
     wait_batches: median(batchWaits),
     batches,
-    open_max: greatest(open) ?? 0,
+    open_max: greatest(open.map((after, batch) => after + closed[batch]!)) ?? 0,
     open_mean: open.reduce((sum, n) => sum + n, 0) / batches,
   };
 }

@@ -1,5 +1,5 @@
 import { type Displayable, displayable } from "../view/display.ts";
-import { wilson } from "../view/intervals.ts";
+import { wilson } from "../view/statistics.ts";
 import { type Setting, whatIf, type WhatIfData } from "./what_if.ts";
 import { drawWhatIf, type Parts, runWhatIf } from "./what_if_page.ts";
 

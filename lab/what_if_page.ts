@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { wilson } from "../view/intervals.ts";
+import type { wilson } from "../view/statistics.ts";
 import type { Counts, Setting, whatIf, WhatIfData } from "./what_if.ts";
 
 // Both functions are written into the page by their source, so they use nothing outside themselves.

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { count, type Displayable, percent } from "./display.ts";
-import { wilson } from "./intervals.ts";
+import { wilson } from "./statistics.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { answersOf, figure, timeAxis } from "./figure.ts";
 import { closingOf, isOverlapping, type Run, totalsOf } from "./run.ts";

@@ -58,13 +58,24 @@ Deno.test("fisherExact() refuses what is no table of counts", () => {
 
 Deno.test("compareShares() says whether two shares differ beyond chance", () => {
   match(compareShares({ hits: 43, of: 65 }, { hits: 3, of: 5 }).words, /p = 1\.000, no difference/);
+  match(
+    compareShares({ hits: 2, of: 30 }, { hits: 20, of: 300 }).words,
+    /^2 of 30 \(6\.7%; 95%: 1\.8% to 21\.3%\) against/,
+  );
   const differ = compareShares({ hits: 90, of: 100 }, { hits: 10, of: 100 });
   match(
     differ.words,
-    /^90 of 100 \(90%\) against 10 of 100 \(10%\): p < 0\.001, they differ/,
+    /^90 of 100 \(90\.0%; 95%: .*\) against 10 of 100 \(10\.0%; .*\): p < 0\.001, they differ/,
   );
   equal(differ.difference, 0.8);
   match(compareShares({ hits: 0, of: 0 }, { hits: 1, of: 2 }).words, /nothing to compare/);
+  // One lost fraud: whichever way it goes, chance does it once in four times or more.
+  for (const hits of [0, 1]) {
+    match(
+      compareShares({ hits: 33, of: 44 }, { hits, of: 1 }).words,
+      /too few to tell$/,
+    );
+  }
 });
 
 Deno.test("seededRandom() repeats itself by its seed", () => {

@@ -29,7 +29,7 @@ Deno.test("thresholdCurve() counts the alerts of each threshold as a filter does
   }
 });
 
-Deno.test("judgeWindows() gives intervals, none for a null, and marks windows of few frauds", () => {
+Deno.test("judgeWindows() gives intervals, none for a null, and marks what has a wide one", () => {
   const kpi = tableOf([
     { n_alert: 20, n_fraud_true: 12, tp: 10 },
     { n_alert: 0, n_fraud_true: 3, tp: 0 },
@@ -40,10 +40,10 @@ Deno.test("judgeWindows() gives intervals, none for a null, and marks windows of
     "0.2993",
     "0.7007",
   ]);
-  equal(first!.few, "");
+  equal(first!.few, "20 alerts, 12 frauds");
   equal(second!.precision_low, null);
   ok(Number(second!.recall_high) > 0.5); // 0 of 3 says little
   equal(second!.few, "0 alerts, 3 frauds");
-  equal(judgeWindows(kpi, { few: 3 }).getColumn("few").get(1), "0 alerts");
+  equal(judgeWindows(kpi, { width: 0.6 }).getColumn("few").get(1), "0 alerts");
   equal(pl.DataFrame([judgeWindows(kpi).getColumn("few")]).height, 2);
 });

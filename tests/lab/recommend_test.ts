@@ -1,6 +1,15 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { windowSpec } from "lib";
-import { recommend, type ScoredRows, seededRandom, sweep } from "../../lab/mod.ts";
+import { MemorySource, type Schema, windowSpec } from "lib";
+import {
+  readScoredRows,
+  recommend,
+  type ScoredRows,
+  seededRandom,
+  sweep,
+  thresholdCurve,
+} from "../../lab/mod.ts";
+import { isoTime } from "../../lib/core/progress.ts";
+import { model, SCHEMA } from "./engine.ts";
 
 const MINUTE = 60_000;
 const OPTIONS = { window: windowSpec("1 minute"), threshold: 0.5 };
@@ -79,7 +88,7 @@ Deno.test("recommend() says how the delay held on the rest", () => {
   match(words, /not learnt from, lose .* it did not hold, they needed \d+ s\.$/);
   const held = recommend(sweep(half, OPTIONS), { maxLoss: 0.03 });
   equal(held.checked.holds, true);
-  match(held.words, /^To lose at most 3% of transactions, wait \d+ s: .* it held\.$/);
+  match(held.words, /^To lose at most 3\.0% of transactions, wait \d+ s: .* it held\.$/);
 });
 
 Deno.test("recommend() gives no delay where the recording is too short to judge one", () => {
@@ -87,7 +96,7 @@ Deno.test("recommend() gives no delay where the recording is too short to judge 
     maxLoss: 0,
   });
   equal(delay, null);
-  match(words, /^No delay up to \d+ s surely loses at most 0% .* record for longer/);
+  match(words, /^No delay up to \d+ s surely loses at most 0\.0% .* record for longer/);
 });
 
 Deno.test("recommend() turns frauds a day into a share, and says if frauds come later than others", () => {
@@ -100,4 +109,37 @@ Deno.test("recommend() turns frauds a day into a share, and says if frauds come 
   match(advice.words, /no difference beyond chance\.$/);
   const later = recommend(sweep(recording({ lateFrauds: 0.9 }), OPTIONS), { maxFraudsPerDay: 1 });
   match(later.words, /they differ beyond chance\.$/);
+});
+
+Deno.test("recommend() reckons days by the rows' own clock, which a replay may outrun", async () => {
+  // A row a second of event time, 20 s apart by its own clock.
+  const source = new MemorySource();
+  source.addData(Array.from({ length: 600 }, (_, i) =>
+    JSON.stringify({
+      event_time: isoTime(MINUTE + i * 1000),
+      Time: 5000 + i * 20,
+      risk: 0,
+      Class: Number(i % 100 === 0),
+    })));
+  const schema: Schema = [...SCHEMA, { name: "Time", type: "double" }];
+  const rows = await readScoredRows(source, { model, schema, maxOffsetsPerTrigger: 50 });
+  equal(rows.pace, 20);
+  // Six frauds in ten minutes of event time are 200 minutes of the recording: 43.2 a day.
+  const { maxLoss, words } = recommend(sweep(rows, OPTIONS), { maxFraudsPerDay: 4.32, learn: 1 });
+  ok(Math.abs(maxLoss - 0.1) < 1e-12);
+  match(words, /At 43 frauds a day by the field `Time` that is 10\.0% of them/);
+  equal(
+    thresholdCurve({ ...rows, probability: rows.probability.fill(1) })
+      .getColumn("alerts_a_minute").get(0),
+    600 / 200,
+  );
+});
+
+Deno.test("recommend() says when its advice has no margin, and its verdict is short", () => {
+  const { words, delay, shortest, verdict } = recommend(sweep(recording({}), OPTIONS), {
+    maxLoss: 0,
+  });
+  equal(delay, shortest);
+  match(words, /so there is no margin in it/);
+  match(verdict, /^(passed its check|failed its check: \d+ s was needed)$/);
 });

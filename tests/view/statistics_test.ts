@@ -1,5 +1,5 @@
 import { equal, ok, throws } from "node:assert/strict";
-import { wilson } from "../../view/intervals.ts";
+import { wilson } from "../../view/statistics.ts";
 
 Deno.test("wilson() ends where the share is z standard errors away", () => {
   const z = 1.959964;
