@@ -1,6 +1,7 @@
 import type { DataFrame } from "polars";
 import type { RowAccounting, SourceProgress, StreamingQueryProgress, WindowSpec } from "lib";
 import { timeOf } from "../lib/core/progress.ts";
+import { count, percent } from "./display.ts";
 import { greatest } from "./statistics.ts";
 
 /** One run of the KPI query under one watermark: all that tables, charts and texts read. */
@@ -38,6 +39,28 @@ export function totalsOf({ progress }: Run): RowAccounting["total"] & { messages
   const { rows: { total = none } = {}, sources = [] } = progress.at(-1) ?? {};
   const first = progress[0]?.sources ?? [];
   return { ...total, messages: position(sources, "endOffset") - position(first, "startOffset") };
+}
+
+/**
+ * Says what share of the rows that could be lost was lost: a row of a window that is still open could
+ * not be, so they are those of final windows, counted or late.
+ */
+export function lossOf(run: Run): { readonly share: number; readonly words: string } {
+  const { late, counted } = totalsOf(run);
+  const share = late / (late + counted);
+  const unit = isOverlapping(run) ? "counts of a row in a window" : "rows of final windows";
+  return {
+    share,
+    words: `${count(late)} of ${count(late + counted)} ${unit} (${percent(share)})`,
+  };
+}
+
+/** Returns the starts, epoch ms, of the windows that are final in every run. */
+export function commonStarts(runs: readonly Run[]): ReadonlySet<number> {
+  const starts = runs.map(({ kpi }) =>
+    new Set(kpi.getColumn("window_start").toArray().map(Number))
+  );
+  return starts.length === 0 ? new Set() : starts.reduce((all, own) => all.intersection(own));
 }
 
 /** Whether a row is in more than one window. */

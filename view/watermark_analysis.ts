@@ -2,30 +2,51 @@ import { parseDuration } from "lib";
 import { timeOf } from "../lib/core/progress.ts";
 import { count, type Displayable, many, paragraphs, percent, seconds } from "./display.ts";
 import { countFrauds } from "./messages.ts";
-import { closingOf, isOverlapping, nameOf, type Run, totalsOf } from "./run.ts";
+import {
+  closingOf,
+  commonStarts,
+  isOverlapping,
+  lossOf,
+  nameOf,
+  type Run,
+  totalsOf,
+} from "./run.ts";
 import { greatest, median } from "./statistics.ts";
 
-/** Says in a sentence a run what its watermark lost, and how long its windows took to be final. */
-export function shortAnswer(runs: readonly Run[], restart: string): Displayable {
+/**
+ * Says in a sentence a run what its watermark lost, and how long its windows took to be final. `alike`
+ * names the delays that give the table of each run, and `advice` is what to choose: both come from the
+ * same pass over the topic, where there is one.
+ */
+export function shortAnswer(
+  runs: readonly Run[],
+  restart: string,
+  { alike = [], advice = [] }: {
+    readonly alike?: readonly string[];
+    readonly advice?: readonly string[];
+  } = {},
+): Displayable {
   return paragraphs([
-    ...runs.map(factsOf).map(({ name, lost, frauds, written }) =>
-      `**Waiting ${name}** lost ${lost}${frauds}. ${written}`
+    ...factsOf(runs).map(({ name, lost, frauds, written }, i) =>
+      `**Waiting ${name}** lost ${lost}${frauds}. ${[written, alike[i] ?? ""].join(" ").trim()}`
     ),
     `**The restart.** ${restart}`,
+    ...advice,
     ...tooSmallFor(runs),
   ]);
 }
 
 /** Says what each watermark cost and gave in these runs, and what the longest gave over the shortest. */
 export function watermarkAnalysis(runs: readonly Run[]): Displayable {
-  const facts = runs.map(factsOf);
+  const facts = factsOf(runs);
   return paragraphs([
     ...facts.flatMap((fact) => [
       `**Watermark ${fact.name}.** ${fact.lost} came after their window was closed and were ` +
       `dropped${fact.frauds}.${fact.windows}${fact.behind}`,
       `${fact.written} ${fact.longer}At most ${
         many(fact.maxOpen, "window")
-      } were open at once. One is a few numbers: state is no argument here.`,
+      } were open at once, counting those that a batch ` +
+      `is about to close. One is a few numbers: state is no argument here.`,
     ]),
     ...comparison(facts),
     ...tooSmallFor(runs),
@@ -71,7 +92,10 @@ export function tooSmallFor(runs: readonly Run[]): string[] {
   return texts;
 }
 
-type Facts = ReturnType<typeof factsOf>;
+/** Fewer lost frauds than this say nothing about a watermark. */
+const FEW = 5;
+
+type Facts = ReturnType<typeof factsOf>[number];
 
 function comparison(facts: readonly Facts[]): string[] {
   const byDelay = facts.toSorted((a, b) => a.delay - b.delay);
@@ -81,7 +105,8 @@ function comparison(facts: readonly Facts[]): string[] {
   }
   if (!facts.every(({ hasFinal }) => hasFinal)) return [];
   const bought = short.batches === long.batches
-    ? `kept ${count(short.late - long.late)} ${short.unit} that ${short.name} lost`
+    ? `kept ${count(long.counted - short.counted)} ${short.unit} that ${short.name} lost, in the ` +
+      `${many(short.common, "window")} that are final under every watermark`
     : `lost ${long.share} of its ${long.unit}, ${short.name} ${short.share}, in batches of their own`;
   const longer = long.waitMs > short.waitMs ? seconds(long.waitMs - short.waitMs) : "no time";
   return [
@@ -100,17 +125,31 @@ function newestOf({ progress }: Run): number {
   return greatest(progress.map(({ eventTime }) => timeOf(eventTime.max) || -Infinity));
 }
 
-function factsOf(run: Run) {
+function factsOf(runs: readonly Run[]) {
+  const common = commonStarts(runs);
+  return runs.map((run) => factsOfOne(run, common));
+}
+
+/** What is compared with another run is counted in `common` windows, those that are final in every run. */
+function factsOfOne(run: Run, common: ReadonlySet<number>) {
   const { watermark, progress, late: rows, kpi } = run;
-  const { read, late, open } = totalsOf(run);
+  const { late, open } = totalsOf(run);
+  const loss = lossOf(run);
   const column = (name: string) => rows.height > 0 ? [...rows.getColumn(name).toArray()] : [];
-  const frauds = countFrauds(column("value") as (string | null)[]);
+  const lateIn = column("window_start").map(Number);
+  const values = column("value") as (string | null)[];
+  const lostFrauds = countFrauds(values.filter((_, i) => common.has(lateIn[i]!)));
+  const starts = kpi.getColumn("window_start").toArray().map(Number);
+  const inCommon = (name: string) =>
+    kpi.getColumn(name).toArray()
+      .reduce((sum: number, n, i) => common.has(starts[i]!) ? sum + Number(n) : sum, 0);
+  const frauds = inCommon("n_fraud_true") + lostFrauds;
   const waits = kpi.getColumn("window_end").toArray().map(Number)
     .map((end) => closingOf(run, end).at - end);
   const waitMs = median(waits);
   const newest = progress.flatMap(({ eventTime }) => timeOf(eventTime.max) || []);
   const span = median(newest.slice(1).map((time, i) => time - newest[i]!));
-  const windows = new Set(column("window_start").map(Number)).size;
+  const windows = new Set(lateIn).size;
   const behind = column("late_by_ms").map(Number);
   const isSliding = isOverlapping(run);
   const unit = isSliding ? "counts of a row in a window" : "rows";
@@ -118,15 +157,18 @@ function factsOf(run: Run) {
     name: nameOf(run),
     delay: parseDuration(watermark),
     batches: JSON.stringify(dataBatches(run)),
-    read,
     late,
     unit,
-    lost: `${count(late)} of ${count(read)} ${unit} (${percent(late / read)})`,
-    share: percent(late / read),
+    lost: loss.words,
+    share: percent(loss.share),
+    common: common.size,
+    counted: inCommon("n_txn"),
     // Of rows that were late for some of their windows only, no message is kept.
-    frauds: isSliding
+    frauds: isSliding || common.size === 0
       ? ""
-      : `, ${frauds === 0 ? "none" : count(frauds)} of them ${frauds > 1 ? "frauds" : "a fraud"}`,
+      : `; in the ${many(common.size, "window")} that are final under every watermark it lost ` +
+        `${count(lostFrauds)} of ${many(frauds, "fraud")}` +
+        (lostFrauds < FEW ? ", too few to compare" : ""),
     windows: late === 0 || isSliding ? "" : ` They belonged to ${many(windows, "window")}.`,
     behind: behind.length > 0
       ? ` The watermark by which they were judged was ${seconds(median(behind))} ahead of their ` +
@@ -141,7 +183,10 @@ function factsOf(run: Run) {
       ? `It is more than ${watermark}, since the watermark moves only between batches, and a ` +
         `batch spans ${seconds(span)} of event time (median). `
       : "",
-    maxOpen: Math.max(0, ...progress.map(({ stateOperators }) => stateOperators[0]!.numRowsTotal)),
+    maxOpen: greatest([
+      0,
+      ...progress.map(({ stateOperators: [state] }) => state!.numRowsTotal + state!.numRowsRemoved),
+    ]),
     open,
   };
 }

@@ -1,9 +1,9 @@
 import * as Plot from "@observablehq/plot";
-import { count, type Displayable, percent } from "./display.ts";
+import { count, type Displayable, many, percent } from "./display.ts";
 import { wilson } from "./statistics.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { answersOf, figure, timeAxis } from "./figure.ts";
-import { closingOf, isOverlapping, type Run, totalsOf } from "./run.ts";
+import { closingOf, commonStarts, isOverlapping, lossOf, type Run, totalsOf } from "./run.ts";
 import { summary } from "./statistics.ts";
 
 const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
@@ -20,13 +20,12 @@ export function lostByWindow(runs: readonly Run[]): Displayable {
   ];
   return figure("How many transactions did each watermark lose, window by window?", {
     answers: answersOf(runs, (run) => {
-      const { read, late } = totalsOf(run);
-      const what = isOverlapping(run) ? "counts of a row in a window" : "rows";
-      return `${count(late)} of ${count(read)} ${what} lost (${percent(late / read)})`;
+      const { words } = lossOf(run);
+      return `${words} lost`;
     }),
     note: isSliding
       ? "Windows overlap: a bar has the rows that were too late for all of their windows, at the last of them."
-      : "Rows that came after their window was closed.",
+      : "Rows that came after their window was closed. Those of windows still open could not be lost yet.",
     plots: [{ height: 190, x: byWindow(windows), y: { label: "rows dropped as late" }, marks }],
   });
 }
@@ -37,17 +36,29 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
     { name: "precision", of: "n_alert", label: "precision: alerts that were fraud" },
     { name: "recall", of: "n_fraud_true", label: "recall: frauds that were alerted" },
   ] as const;
-  const windows = runs.flatMap(windowsOf).filter((w) => w.isFinal);
+  const common = commonStarts(runs);
+  const windows = runs.flatMap(windowsOf).filter(({ start, isFinal }) =>
+    isFinal && common.has(start)
+  );
   return figure("How well are frauds found, and how sure is that in a single window?", {
-    answers: answersOf(runs, ({ kpi }) =>
-      metrics.map(({ name, of }) => {
-        const [tp, n] = [Number(kpi.getColumn("tp").sum()), Number(kpi.getColumn(of).sum())];
+    answers: answersOf(runs, (run) => {
+      const own = windows.filter(({ position }) => position === run.position);
+      const sum = (of: "tp" | "n_alert" | "n_fraud_true") =>
+        own.reduce((total, w) => total + w[of], 0);
+      return metrics.map(({ name, of }) => {
+        const [tp, n] = [sum("tp"), sum(of)];
         return `${name} ${percent(tp / n)} (${count(tp)} of ${count(n)})`;
-      }).join(", ")),
-    note: "Lines: 95 % intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
+      }).join(", ");
+    }),
+    note: (runs.length > 1
+      ? `Over the ${many(common.size, "window")} that are final under every watermark. `
+      : "") +
+      "Lines: 95 % intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
     plots: metrics.map(({ of, label }) => {
       const points = windows.map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
-      const nulls = points.filter((p) => p[of] === 0);
+      const nulls = points.filter((p) =>
+        p[of] === 0
+      );
       const marks = [
         Plot.ruleY([0]),
         Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: "color", filter: of }),
@@ -148,7 +159,12 @@ export function finality(runs: readonly Run[]): Displayable {
 function windowsOf(run: Run, i: number, runs: readonly Run[]) {
   const late = run.late.getColumn("window_start").toArray().map(Number);
   const symbol = ["circle", "diamond", "square", "triangle"][i % 4];
-  const look = { name: run.watermark, color: colorAt(run.position), symbol };
+  const look = {
+    name: run.watermark,
+    position: run.position,
+    color: colorAt(run.position),
+    symbol,
+  };
   return [run.kpi, run.open].flatMap((frame) =>
     frame.toRecords().map((row) => {
       const [start, end] = [Number(row.window_start), Number(row.window_end)];

@@ -74,11 +74,22 @@ Deno.test("every chart can show a run that has done nothing yet", () => {
 });
 
 Deno.test("captions take their figures from the runs", () => {
-  const { read, late } = first.progress.at(-1)!.rows.total;
-  const share = (late / read * 100).toFixed(1);
+  // Rows that could be lost: those of windows that are final.
+  const late = first.late.height;
+  const could = late + Number(first.kpi.getColumn("n_txn").sum());
   equal(
     textOf(lostByWindow([first])).split("\n")[1],
-    `30 seconds: ${late} of ${read.toLocaleString("en-US")} rows lost (${share}%)`,
+    `30 seconds: ${late} of ${could.toLocaleString("en-US")} rows of final windows ` +
+      `(${(late / could * 100).toFixed(1)}%) lost`,
+  );
+  const [short, long] = runs as [Run, Run];
+  ok(short.kpi.height > long.kpi.height);
+  // What is final under both: the shorter wait has no window more to show.
+  const tp = Number(short.kpi.head(long.kpi.height).getColumn("tp").sum());
+  const frauds = Number(short.kpi.head(long.kpi.height).getColumn("n_fraud_true").sum());
+  match(
+    textOf(precisionRecallByWindow(runs)).split("\n")[1]!,
+    new RegExp(`^30 seconds: .*\\(${tp} of ${frauds}\\)$`),
   );
   for (const run of runs) {
     match(textOf(arrival(run)), new RegExp(`: ${run.late.height} rows came after`));

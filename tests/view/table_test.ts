@@ -90,7 +90,8 @@ Deno.test("table() shows shares as percentages by name or on demand, and none be
   equal(show("late_share", 0.25), "25.0%");
   equal(show("recall", 1), "100.0%");
   equal(show("recall", 0.99999), ">99.9%");
-  equal(show("recall", 0.00001), "<0.1%");
+  equal(show("recall", 0.000001), "<0.001%");
+  equal(show("recall", 0.00078), "0.078%");
   equal(show("ratio", 2.5), "2.50");
   equal(show("loss", 0.25), "0.2500");
   equal(show("loss", 0.25, ["loss"]), "25.0%");
