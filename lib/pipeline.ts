@@ -1,17 +1,13 @@
-import pl, { type DataFrame, type Expr } from "polars";
-import type { Group, Merge } from "./core/state.ts";
+import pl, { type DataFrame } from "polars";
+import { fieldsRead, rowFrame, type RowPlan } from "./columns.ts";
+import type { Aggregation, Grouping } from "./core/aggregation.ts";
 import { asideFrame, emptyAside, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
-import {
-  frameOf,
-  type Grouping,
-  outputTypes,
-  partialGroups,
-  rowsOf,
-  slotsOf,
-} from "./core/frame.ts";
+import { partialGroups, rowsOf } from "./core/frame.ts";
+import type { Group, Merge } from "./core/state.ts";
 import type { RowCounts } from "./core/progress.ts";
-import type { NumberColumn, OutputMode, Schema, Scorer } from "./core/types.ts";
+import type { NumberColumn, OutputMode } from "./core/types.ts";
+import { windowsPerRow } from "./core/window.ts";
 import {
   type EventTimeStats,
   eventTimeStats,
@@ -19,7 +15,8 @@ import {
   newestByPartition,
 } from "./core/watermark.ts";
 import { readLines } from "./json/lines.ts";
-import { type Chunk, lengthOf, readChunk, type Slice } from "./threads/chunk.ts";
+import { leaveFrame } from "./memory.ts";
+import { type Chunk, lengthOf, type Slice } from "./threads/chunk.ts";
 import { ChunkPool } from "./threads/pool.ts";
 
 /** What a chunk of a batch is computed with. */
@@ -64,15 +61,12 @@ export interface Pipeline {
 }
 
 /** The part of a query between reading and writing, as the builder's verbs describe it. */
-export interface PipelinePlan {
-  readonly schema: Schema;
-  readonly model?: Scorer;
-  /** Columns to add, in steps: a step sees the columns of the steps before. */
-  readonly columns: readonly (readonly Expr[])[];
+export interface PipelinePlan extends RowPlan {
   readonly timeColumn: string;
   /** Delay of the watermark and how far a row may be ahead of the clock, as text. */
   readonly eventTime?: EventTimeRule;
   readonly grouping: Grouping;
+  readonly aggregation: Aggregation;
   /** What is done to the result table, in order. */
   readonly finish: readonly ((rows: DataFrame) => DataFrame)[];
 }
@@ -85,14 +79,13 @@ export interface EventTimeRule {
 }
 
 /** Makes the pipeline of a query: read, score, add columns, aggregate by window; then the result. */
-export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promise<Pipeline> {
-  const { schema, model, grouping, eventTime, timeColumn } = plan;
+export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
+  const { schema, model, grouping, aggregation, eventTime, timeColumn } = plan;
   const { window } = grouping;
   const pool = new ChunkPool();
-  const inFrame = columnsRead(plan);
-  const columns = [timeColumn, ...inFrame.map(({ name }) => name)];
+  const fields = fieldsRead(plan, grouping);
+  const columns = [timeColumn, ...fields.map(({ name }) => name)];
   const chunkPlan = { schema, columns, ...model && { model } };
-  const types = outputTypes(frameWith(plan, inFrame, await readChunk([], chunkPlan)), grouping);
 
   function prepare(
     chunk: Chunk,
@@ -106,6 +99,8 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
       .filter(({ row }) => !isLate.has(row));
     const aside = keepsAside ? [...problems, ...late] : [];
+    const frame = rowFrame(plan, fields, chunk);
+    leaveFrame(frame, windowsPerRow(window));
     const rejected = problems.filter(({ kind }) => kind === "rejected").length;
     return {
       stats: eventTimeStats(eventTimes),
@@ -113,7 +108,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
         slices.map((slice) => [slice.partition, lengthOf(slice)]),
         eventTimes,
       ),
-      groups: partialGroups(frameWith(plan, inFrame, chunk), eventTimes, grouping),
+      groups: partialGroups(frame, eventTimes, aggregation),
       rejected,
       malformed: problems.length - rejected,
       unscored: scores?.unscored ?? 0,
@@ -132,7 +127,7 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
   return {
     mode,
     size: window.size,
-    merges: slotsOf(grouping).map(({ merge }) => merge),
+    merges: aggregation.slots.map(({ merge }) => merge),
     delay: eventTime ? parseDuration(eventTime.delay) : null,
     idleAfter: eventTime?.idleAfter ? parseDuration(eventTime.idleAfter) : null,
     conf: {
@@ -146,34 +141,8 @@ export async function makePipeline(plan: PipelinePlan, mode: OutputMode): Promis
     read: (slices) => pool.read(slices, chunkPlan),
     prepare,
     close: () => pool.close(),
-    rows: (groups) =>
-      plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, grouping, types)),
+    rows: (groups) => plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, aggregation)),
   };
-}
-
-/**
- * Returns the fields that expressions or the grouping read; the model takes its features elsewhere.
- * Polars prints a column as `col("name")`, and what can stand for any column as a selector, `cs.…`.
- */
-function columnsRead({ schema, model, columns, grouping, timeColumn }: PipelinePlan): Schema {
-  const text = [...columns.flat(), ...slotsOf(grouping).map(({ expr }) => expr)].join("\n");
-  const read = schema.filter(({ name }) =>
-    grouping.keys.includes(name) || text.includes(`col("${name}")`) || text.includes("cs.")
-  );
-  if (read.length > 0 || model) return read;
-  return schema.filter(({ name }) => name === timeColumn); // a frame without columns would have no rows
-}
-
-/** Returns a chunk as a frame with the columns that the query adds. */
-function frameWith(
-  { columns }: PipelinePlan,
-  inFrame: Schema,
-  { parsed, scores }: Chunk,
-): DataFrame {
-  let frame = frameOf(parsed, inFrame);
-  if (scores) frame = frame.withColumn(pl.Series("fraud_prob", scores.probabilities, pl.Float64));
-  for (const step of columns) frame = frame.withColumns(...step);
-  return frame;
 }
 
 /** Returns a copy of the event times, NaN where there is none. */

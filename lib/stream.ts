@@ -1,5 +1,16 @@
 import type { DataFrame, Expr } from "polars";
 import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
+import {
+  addColumns,
+  aggregationOf,
+  onResult,
+  readsOf,
+  type RowPlan,
+  sampleOf,
+  SCORE,
+  withScore,
+} from "./columns.ts";
+import { rowsOf } from "./core/frame.ts";
 import type { Aggregate } from "./core/functions.ts";
 import type { Offsets, OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
@@ -39,14 +50,16 @@ export interface ResultStream {
   writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
 }
 
-interface ReadPlan extends Pick<PipelinePlan, "schema" | "columns"> {
+interface ReadPlan extends RowPlan {
   readonly source: Source;
   readonly options: ReadOptions;
-  readonly model?: Scorer;
   readonly eventTime?: EventTimeRule;
 }
 
-interface ResultPlan extends ReadPlan, PipelinePlan {}
+interface ResultPlan extends ReadPlan, PipelinePlan {
+  /** The result without rows, by which its steps are checked. */
+  readonly result: DataFrame;
+}
 
 /**
  * Reads JSON messages against a schema, as Spark's `from_json` does: a field that cannot be read is
@@ -57,13 +70,19 @@ export function readStream(source: Source, schema: Schema, options: ReadOptions 
   if (options.startingTimestamp !== undefined && !source.offsetsForTime) {
     throw new TypeError(`${source.description} keeps no message times: use startingOffsets`);
   }
-  return rowStream({ source, options, schema, columns: [] });
+  return rowStream({ source, options, schema, columns: [], sample: sampleOf(schema) });
 }
 
 function rowStream(plan: ReadPlan): RowStream {
   return {
-    score: (model) => rowStream({ ...plan, model }),
-    withColumns: (...columns) => rowStream({ ...plan, columns: [...plan.columns, columns] }),
+    score(model) {
+      checkScore(plan, model);
+      return rowStream({ ...plan, model, sample: withScore(plan.sample) });
+    },
+    withColumns(...columns) {
+      const sample = addColumns(plan.sample, columns, "withColumns");
+      return rowStream({ ...plan, columns: [...plan.columns, columns], sample });
+    },
     withWatermark(column, delay, options = {}) {
       checkOptions("withWatermark", { column, delay, options });
       if (plan.eventTime) throw new TypeError("Redefining watermark is disallowed. Set it once");
@@ -83,12 +102,20 @@ function rowStream(plan: ReadPlan): RowStream {
             `"${plan.eventTime.column}". Use one column for both`,
         );
       }
+      if (namesAdded(plan).has(timeColumn)) {
+        throw new TypeError(
+          `Cannot group by a window over "${timeColumn}": withColumns replaces it, and windows go by ` +
+            "the field of the message. Give the new column a name of its own",
+        );
+      }
       const window = windowSpec(text, options);
       const { keys = [] } = options;
       return {
         agg(aggregates) {
           const grouping = { window, keys, aggregates };
-          return resultStream({ ...plan, timeColumn, grouping, finish: [] });
+          const aggregation = aggregationOf(plan, grouping);
+          const result = rowsOf([], aggregation);
+          return resultStream({ ...plan, timeColumn, grouping, aggregation, result, finish: [] });
         },
       };
     },
@@ -96,17 +123,19 @@ function rowStream(plan: ReadPlan): RowStream {
 }
 
 function resultStream(plan: ResultPlan): ResultStream {
-  const then = (verb: (rows: DataFrame) => DataFrame) =>
-    resultStream({ ...plan, finish: [...plan.finish, verb] });
+  const then = (verb: string, step: (rows: DataFrame) => DataFrame) => {
+    const result = onResult(plan.result, verb, step);
+    return resultStream({ ...plan, result, finish: [...plan.finish, step] });
+  };
   return {
-    withColumns: (...columns) => then((rows) => rows.withColumns(...columns)),
-    select: (...columns) => then((rows) => rows.select(...columns as Expr[])),
+    withColumns: (...columns) => then("withColumns", (rows) => rows.withColumns(...columns)),
+    select: (...columns) => then("select", (rows) => rows.select(...columns as Expr[])),
     identity: (mode) => identityOf(plan, mode),
     async writeStream(sink, options) {
       checkOptions("writeStream", { sink, options });
       const { outputMode, checkpointLocation, rejected } = options;
       checkMode(plan, sink, outputMode);
-      const pipeline = await makePipeline(plan, outputMode);
+      const pipeline = makePipeline(plan, outputMode);
       const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
       try {
         if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
@@ -168,8 +197,36 @@ function identityOf(
   };
 }
 
+/** Says of each aggregate what it is and what it reads; not how, which Polars may write another way. */
 function textOf(aggregates: Readonly<Record<string, Aggregate>>): string {
-  return Object.entries(aggregates).map(([name, { text }]) => `${name} = ${text}`).join(", ");
+  return Object.entries(aggregates).map(([name, { kind, of }]) => {
+    const reads = typeof of === "object" ? readsOf(of).columns : [of ?? "*"];
+    return `${name} = ${kind}(${reads === "any" ? "any column" : [...reads].sort().join(", ")})`;
+  }).join(", ");
+}
+
+/** The names that `withColumns` added or replaced. */
+function namesAdded({ columns, sample }: RowPlan): Set<string> {
+  const rows = sample.limit(0);
+  return new Set(columns.flatMap((step) => rows.select(...step).columns));
+}
+
+/** A model reads the fields of the message: what replaces one before it would not be seen. */
+function checkScore(plan: ReadPlan, { features = [] }: Scorer): void {
+  const added = namesAdded(plan);
+  const replaced = [...plan.schema.map(({ name }) => name), SCORE].find((name) => added.has(name));
+  if (replaced !== undefined) {
+    throw new TypeError(
+      `score: withColumns replaces "${replaced}", and a model reads the fields of the message. ` +
+        "Call score first, or give the new column a name of its own",
+    );
+  }
+  const isNumber = (name: string) =>
+    plan.schema.some((field) => field.name === name && /^(double|integer)$/.test(field.type));
+  const missing = features.find((name) => !isNumber(name));
+  if (missing !== undefined) {
+    throw new TypeError(`score: the model reads "${missing}", and the schema has no such number`);
+  }
 }
 
 /** Finds where a new query begins. Throws if `startingOffsets` names what is not there. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, rejects, throws } from "node:assert/strict";
 import { join } from "node:path";
 import pl, { type DataFrame, type Expr } from "polars";
 import {
@@ -553,11 +553,20 @@ Deno.test("an expression has the columns that it reads, however it names them", 
     name: [pl.col("a"), 3],
     filled: [pl.col("b").fillNull(pl.col("c")), 8],
     chosen: [pl.when(pl.col("a").gt(1)).then(pl.col("c")).otherwise(pl.lit(0)), 4],
-    over: [pl.col("c").sum().over("a"), 8],
-    sorted: [pl.col("c").sortBy("a"), 8],
-    filtered: [pl.col("c").filter(pl.col("a").gt(1)).first(), 8],
+    nested: [
+      pl.when(pl.col("a").gt(1)).then(
+        pl.when(pl.col("b").isNull()).then(pl.col("c")).otherwise(pl.lit(0)),
+      )
+        .otherwise(pl.col("unused")),
+      12,
+    ],
+    struct: [pl.struct([pl.col("a"), pl.col("c")]).struct.field("c"), 8],
+    list: [pl.concatList([pl.col("a"), pl.col("c")]).lst.sum(), 11],
     pattern: [pl.sumHorizontal(pl.col("^[ac]$")), 11],
+    several: [pl.sumHorizontal(pl.cols("a", "c")), 11],
     all: [pl.sumHorizontal(pl.exclude("event_time")), 27],
+    wildcard: [pl.struct(pl.all()).struct.field("unused"), 16],
+    literal: [pl.lit(5), 10],
   };
   for (const [name, [expr, total]] of Object.entries(expressions)) {
     const memory = new MemorySink();
@@ -572,4 +581,61 @@ Deno.test("an expression has the columns that it reads, however it names them", 
     await query.awaitTermination();
     deepEqual(memory.rows().getColumn("total").toArray(), [total], name);
   }
+});
+
+Deno.test("what a query cannot compute right is refused when it is built, not in a batch", () => {
+  const schema: Schema = [
+    { name: "t", type: "timestamp" },
+    { name: "a", type: "double" },
+    { name: "c", type: "double" },
+    { name: "s", type: "string" },
+  ];
+  const rows = readStream(new MemorySource(), schema);
+  const { col } = pl;
+  const acrossRows: Expr[] = [
+    col("c").sum().over("a"),
+    col("c").sortBy("a"),
+    col("c").filter(col("a").gt(1)).first(),
+    col("c").gt(123_456).sum(),
+    col("c").eq(123_456).any(),
+    col("c").shift(1),
+    col("c").cumSum(),
+    col("c").rank(),
+    col("c").fillNull("forward"),
+    col("a").unique(),
+    pl.len(),
+  ];
+  for (const expr of acrossRows) {
+    throws(() => rows.withColumns(expr.alias("x")), /withColumns: "x" looks at other rows/);
+    const agg = rows.groupByWindow("t", "1 minute");
+    throws(() => agg.agg({ n: sum(expr) }), /agg: n: .* looks at other rows/);
+  }
+  const window = (columns: Expr[] = [], keys: string[] = []) =>
+    rows.withColumns(...columns).groupByWindow("t", "1 minute", { keys });
+  const model = { sha256: "", features: ["a"], score: () => Promise.reject() };
+  const cases: [() => unknown, RegExp][] = [
+    [() => rows.withColumns(col("nope").mul(2)), /withColumns: .*unable to find column "nope"/],
+    [() => rows.withColumns(col("a"), col("a").mul(2)), /withColumns: the name 'a' .*duplicate/],
+    [() => rows.withColumns("a" as never), /columns must be Polars expressions/],
+    [() => window([pl.lit(0).alias("t")]), /withColumns replaces it/],
+    [() => rows.withColumns(col("c").alias("a")).score(model), /replaces "a".*Call score first/],
+    [() => rows.score({ ...model, features: ["V1"] }), /the model reads "V1", and the schema/],
+    [() => window([], ["nope"]).agg({ n: count() }), /there is no column "nope", only t, a, c, s/],
+    [
+      () => window([pl.concatList([col("a")]).alias("l")], ["l"]).agg({ n: count() }),
+      /"l" cannot be a key: its type is List/,
+    ],
+    ...["window_start", "window_end", "s"].map((name): [() => unknown, RegExp] => [
+      () => window([], ["s"]).agg({ [name]: count() }),
+      new RegExp(`"${name}" cannot name an aggregate: it is a column already`),
+    ]),
+    [() => window().agg({ "": count() }), /"" cannot name an aggregate: it is empty/],
+    [() => window().agg({ n: col("a") as never }), /"n" must be count, countIf, sum/],
+    [() => window().agg({ n: sum("nope") }), /there is no column "nope"/],
+    [() => window().agg({ n: sum(col("nope")) }), /unable to find column "nope"/],
+    [() => window().agg({ n: count(pl.all()) }), /n is computed from 4 columns, not one/],
+    [() => window().agg({ n: count() }).select("m"), /select: .*"m" not found/],
+    [() => window().agg({ n: count() }).withColumns(col("m")), /unable to find column "m"/],
+  ];
+  for (const [build, message] of cases) throws(build, { name: "TypeError", message });
 });

@@ -1,21 +1,9 @@
-import pl, { type DataFrame, type DataType, type Expr, type Series } from "polars";
-import type { Group, Key } from "./state.ts";
-import type { Aggregate } from "./functions.ts";
+import pl, { type DataFrame, type DataType, type Series } from "polars";
+import { type Aggregation, withInputs } from "./aggregation.ts";
+import { isLong } from "./functions.ts";
+import { type Group, type Key, narrow, type Value } from "./state.ts";
 import type { NumberColumn, ParsedBatch, Schema, StringColumn } from "./types.ts";
-import { lastWindowStart, type WindowSpec, windowsPerRow } from "./window.ts";
-
-/** What a windowed aggregation groups by and computes. */
-export interface Grouping {
-  readonly window: WindowSpec;
-  /** Columns grouped by beside the window. */
-  readonly keys: readonly string[];
-  readonly aggregates: Readonly<Record<string, Aggregate>>;
-}
-
-/** Returns the slots of all aggregates, in the order in which a group keeps them. */
-export function slotsOf({ aggregates }: Grouping): Aggregate["slots"] {
-  return Object.values(aggregates).flatMap(({ slots }) => slots);
-}
+import { lastWindowStart, windowsPerRow } from "./window.ts";
 
 /** Returns those columns of a batch that `schema` names as a DataFrame, in its order. */
 export function frameOf({ columns }: ParsedBatch, schema: Schema): DataFrame {
@@ -38,36 +26,22 @@ export function doubles(name: string, values: readonly (number | null)[]): Serie
   return pl.Series(name, values as number[], pl.Float64);
 }
 
-/** Bytes that Polars may hold for objects which V8 has not collected. */
-let unseen = 0;
-const MAX_UNSEEN = 32 * 1024 * 1024;
-/** More than V8 waits for with a heap of 100 MiB. */
-const HINT = 512 * 1024 * 1024;
-
-/**
- * Counts the memory of a frame that is no longer needed. It goes when V8 collects old objects, but
- * V8 does not see it and may wait until it is a GiB. A buffer that nobody touches takes no memory,
- * but V8 sees it, and collects.
- */
-function leaveFrame({ height, width }: DataFrame): void {
-  unseen += 8 * height * width;
-  if (unseen < MAX_UNSEEN) return;
-  unseen = 0;
-  try {
-    new ArrayBuffer(HINT);
-  } catch { /* there are no such addresses to be had: V8 collects when it likes */ }
-}
-
 const WINDOW = "#window";
 const ROWS = "#rows";
-/** What a grouping asks of Polars; made once, since each expression is a large object in JavaScript. */
-const asked = new WeakMap<Grouping, readonly Expr[]>();
+/** What an aggregation asks of Polars; made once, since each expression is a large object in JavaScript. */
+const asked = new WeakMap<Aggregation, ReturnType<typeof questionsOf>>();
 
-function exprsOf(grouping: Grouping): readonly Expr[] {
-  return asked.getOrInsertComputed(grouping, () => [
-    pl.len().alias(ROWS),
-    ...slotsOf(grouping).map(({ expr }, i) => expr.alias(`#${i}`)),
-  ]);
+function questionsOf({ keys, slots }: Aggregation) {
+  // As uint64 they come as bigints: an int64 comes as a number, which is exact to 2^53 only.
+  const long = (name: string) => pl.col(name).cast(pl.Int64).reinterpret(false).alias(name);
+  return {
+    aggregates: [pl.len().alias(ROWS), ...slots.map(({ expr }, i) => expr.alias(`#${i}`))],
+    longs: [
+      ...keys.filter(({ type }) => isLong(type) && type.variant !== "UInt64")
+        .map(({ name }) => long(name)),
+      ...slots.flatMap(({ isLong }, i) => isLong ? [long(`#${i}`)] : []),
+    ],
+  };
 }
 
 /**
@@ -77,9 +51,11 @@ function exprsOf(grouping: Grouping): readonly Expr[] {
 export function partialGroups(
   frame: DataFrame,
   eventTimes: Float64Array,
-  grouping: Grouping,
+  aggregation: Aggregation,
 ): Group[] {
-  const { window, keys } = grouping;
+  const { window, keys, inputs, slots } = aggregation;
+  const { aggregates, longs } = asked.getOrInsertComputed(aggregation, questionsOf);
+  const wide = withInputs(frame, inputs);
   const groups: Group[] = [];
   for (let k = 0; k < windowsPerRow(window); k++) {
     const starts = new Float64Array(eventTimes.length);
@@ -91,44 +67,37 @@ export function partialGroups(
       starts[row] = isInside ? start : NaN;
       if (!isInside) outside++;
     }
-    const inWindow = frame.withColumn(pl.Series(WINDOW, starts, pl.Float64));
-    leaveFrame(inWindow);
-    const rows = (outside > 0 ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
-      .groupBy(WINDOW, ...keys).agg(...exprsOf(grouping));
+    const inWindow = wide.withColumn(pl.Series(WINDOW, starts, pl.Float64));
+    const grouped = (outside > 0 ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
+      .groupBy(WINDOW, ...keys.map(({ name }) => name)).agg(...aggregates);
+    const rows = longs.length > 0 ? grouped.withColumns(...longs) : grouped;
     for (const [start, ...values] of rows.rows()) { // in the order of the columns
       groups.push({
         start: Number(start),
-        keys: values.slice(0, keys.length).map(plainKey),
+        keys: keys.map(({ type }, i) => keyOf(values[i], type)),
         rows: Number(values[keys.length]),
-        slots: values.slice(keys.length + 1).map((v) => v === null ? null : Number(v)),
+        slots: slots.map((_, i) => valueOf(values[keys.length + 1 + i])),
       });
     }
   }
   return groups;
 }
 
-/** Returns the type of each output column, found by aggregating no rows: keys, then aggregates. */
-export function outputTypes(
-  frame: DataFrame,
-  { keys, aggregates }: Grouping,
-): Map<string, DataType> {
-  const types = new Map(keys.map((key) => [key, frame.getColumn(key).dtype]));
-  const first = (name: string): Expr => aggregates[name]!.slots[0]!.expr.alias(name);
-  const names = Object.keys(aggregates);
-  const row = frame.limit(0).select(...names.map(first));
-  for (const name of names) {
-    const dtype = row.getColumn(name).dtype;
-    const fixed = aggregates[name]!.type ?? (/Int/.test(String(dtype)) ? "integer" : "double");
-    types.set(name, fixed === "integer" ? pl.Int64 : pl.Float64);
-  }
-  return types;
+/** Returns a slot of a grouped row; a bigint is the int64 of the same 64 bits. */
+function valueOf(value: unknown): Value {
+  return typeof value === "bigint" ? narrow(BigInt.asIntN(64, value)) : value as number | null;
+}
+
+/** Returns a key of a grouped row. Polars groups both zeros as one and gives either; so does Spark, and gives 0. */
+function keyOf(value: unknown, { variant }: DataType): Key {
+  if (variant === "UInt64" && typeof value === "bigint") return narrow(value);
+  return typeof value === "bigint" ? valueOf(value) : value === 0 ? 0 : value as Key;
 }
 
 /** Returns groups as rows: window_start, window_end, the keys, the aggregates. */
 export function rowsOf(
   groups: readonly Group[],
-  { window, keys, aggregates }: Grouping,
-  types: ReadonlyMap<string, DataType>,
+  { window, keys, results }: Aggregation,
 ): DataFrame {
   const times = (name: string, shift: number) =>
     asTimestamps(pl.Series(name, groups.map(({ start }) => start + shift), pl.Float64));
@@ -136,12 +105,11 @@ export function rowsOf(
   return pl.DataFrame([
     times("window_start", 0),
     times("window_end", window.size),
-    ...keys.map((key, i) => keySeries(key, groups.map(({ keys }) => keys[i]!), types.get(key)!)),
-    ...Object.entries(aggregates).map(([name, { slots, finish }]) => {
+    ...keys.map(({ name, type }, i) => seriesOf(name, groups.map(({ keys }) => keys[i]!), type)),
+    ...results.map(({ name, type, slots, finish }) => {
       const from = slot;
       slot += slots.length;
-      const values = groups.map(({ slots }) => finish(slots.slice(from, slot)));
-      return doubles(name, values).cast(types.get(name)!);
+      return seriesOf(name, groups.map(({ slots }) => finish(slots.slice(from, slot))), type);
     }),
   ]);
 }
@@ -152,12 +120,23 @@ function numberSeries(name: string, { values, nulls, nullCount }: NumberColumn):
     : doubles(name, Array.from(values, (value, i) => nulls[i] === 1 ? null : value));
 }
 
-function plainKey(value: unknown): Key {
-  return typeof value === "bigint" || value instanceof Date ? Number(value) : value as Key;
-}
-
-/** Polars makes a null 0 in a series of numbers, unless they are doubles. */
-function keySeries(name: string, keys: readonly Key[], type: DataType): Series {
-  const isNumber = /Int|Float|Date/.test(String(type));
-  return isNumber ? doubles(name, keys as number[]).cast(type) : pl.Series(name, [...keys], type);
+/**
+ * Makes a series of keys or results. Polars makes a null 0 in a series of numbers, unless they are
+ * doubles, and takes no bigint for an int64.
+ */
+function seriesOf(name: string, values: readonly Key[], type: DataType): Series {
+  if (/^(Utf8|String|Null)$/.test(type.variant)) {
+    return pl.Series(name, [...values] as (string | null)[], pl.Utf8).cast(type);
+  }
+  if (values.some((value) => typeof value === "bigint")) {
+    const texts = values.map((value) => value === null ? null : String(value));
+    return pl.Series(name, texts, pl.Utf8).cast(type.variant === "UInt64" ? type : pl.Int64).cast(
+      type,
+    );
+  }
+  const numbers = values.map((value) => value === null ? null : Number(value));
+  const isReal = /^Float/.test(type.variant);
+  return isReal
+    ? doubles(name, numbers).cast(type)
+    : doubles(name, numbers).cast(pl.Int64).cast(type);
 }

@@ -8,14 +8,17 @@ export interface Group {
   readonly keys: readonly Key[];
   /** Rows in the group, for the accounting. */
   readonly rows: number;
-  /** One number a slot; null where no row had a value. */
-  readonly slots: readonly (number | null)[];
+  /** One value a slot; null where no row had a value. */
+  readonly slots: readonly Value[];
 }
 
-export type Key = string | number | boolean | null;
+export type Key = Value | string | boolean;
 
-/** How two values of a slot become one. */
-export type Merge = "add" | "min" | "max";
+/** A number, null for none; a bigint only where it is whole and a number would not hold it. */
+export type Value = number | bigint | null;
+
+/** How two values of a slot become one; `addWhole` adds as int64 does, exactly and wrapping. */
+export type Merge = "add" | "addWhole" | "min" | "max";
 
 /** Open windows by `groupId`. */
 export type State = ReadonlyMap<string, Group>;
@@ -37,7 +40,21 @@ export interface Step {
 
 /** Identifies a group in the state. */
 export function groupId({ start, keys }: Group): string {
-  return keys.length === 0 ? String(start) : JSON.stringify([start, ...keys]);
+  return keys.length === 0 ? String(start) : JSON.stringify([start, ...keys.map(plainKey)]);
+}
+
+/** Returns a key as JSON can carry it: numbers that JSON has not are given as text in an object. */
+export function plainKey(key: Key): unknown {
+  if (typeof key === "bigint" || (typeof key === "number" && !Number.isFinite(key))) {
+    return { number: String(key) };
+  }
+  return key;
+}
+
+/** Returns a whole number as a number where that holds it. */
+export function narrow(whole: bigint): number | bigint {
+  const number = Number(whole);
+  return Number.isSafeInteger(number) ? number : whole;
 }
 
 /**
@@ -104,11 +121,13 @@ function mergeGroups(a: Group, b: Group, merges: readonly Merge[]): Group {
   return { ...a, rows: a.rows + b.rows, slots };
 }
 
-function mergeSlots(a: number | null, b: number | null, merge: Merge): number | null {
+function mergeSlots(a: Value, b: Value, merge: Merge): Value {
   if (a === null || b === null) return a ?? b;
-  if (merge === "add") return a + b;
-  if (merge === "max") return Math.max(a, b);
-  return Number.isNaN(a) || b < a ? b : a; // NaN is the greatest number, as in Spark
+  if (merge === "add") return Number(a) + Number(b);
+  if (merge === "addWhole") return narrow(BigInt.asIntN(64, BigInt(a) + BigInt(b)));
+  // NaN is the greatest number, as in Spark.
+  const isGreater = Number.isNaN(a) || (a > b && !Number.isNaN(b));
+  return isGreater === (merge === "max") ? a : b;
 }
 
 function byWindow(a: Group, b: Group): number {

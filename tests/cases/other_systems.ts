@@ -1,6 +1,7 @@
 import pl from "polars";
 import { advanceState, type Group, type Step } from "../../lib/core/state.ts";
 import { partialGroups } from "../../lib/core/frame.ts";
+import { type Aggregation, typeGrouping } from "../../lib/core/aggregation.ts";
 import { type Aggregate, avg, count, max, min, sum } from "../../lib/core/functions.ts";
 import type { OutputMode } from "../../lib/core/types.ts";
 import { advanceWatermark } from "../../lib/core/watermark.ts";
@@ -26,25 +27,25 @@ const AGGREGATES: Readonly<Record<string, Aggregate>> = {
 /** The engine's core, one row a batch: systems that move their watermark with each row. */
 class RowByRow {
   readonly #window: WindowSpec;
-  readonly #aggregate: Aggregate;
+  readonly #aggregation: Aggregation;
   readonly #mode: OutputMode;
   #state: Step["state"] = new Map();
 
   constructor(window: WindowSpec, aggregate: string, mode: OutputMode) {
     if (!(aggregate in AGGREGATES)) throw new NotRun(`the aggregate ${aggregate}`);
     this.#window = window;
-    this.#aggregate = AGGREGATES[aggregate]!;
+    this.#aggregation = typed(window, AGGREGATES[aggregate]!);
     this.#mode = mode;
   }
 
   /** Runs a batch of one row, or of none, under one watermark; returns rows [key?, start, end, value]. */
   step(element: Element | undefined, watermark: number): { rows: Json[][]; isLate: boolean } {
     const window = this.#window;
-    const groups = element === undefined ? [] : groupsOf(element, window, this.#aggregate);
+    const groups = element === undefined ? [] : groupsOf(element, this.#aggregation);
     const step = advanceState(this.#state, groups, {
       mode: this.#mode,
       size: window.size,
-      merges: this.#aggregate.slots.map(({ merge }) => merge),
+      merges: this.#aggregation.slots.map(({ merge }) => merge),
       lateWatermark: watermark,
       watermark,
     });
@@ -53,20 +54,27 @@ class RowByRow {
       ...keys.filter((key) => key !== null),
       start,
       start + window.size,
-      this.#aggregate.finish(slots),
+      this.#aggregation.results[0]!.finish(slots) as number,
     ]);
     // An element is late when all its windows are.
     return { rows, isLate: element !== undefined && step.lateRows === groups.length };
   }
 }
 
-function groupsOf({ time, value, key }: Element, window: WindowSpec, aggregate: Aggregate) {
-  const frame = pl.DataFrame([
-    pl.Series("key", [key ?? null], pl.Utf8),
-    pl.Series("value", [value ?? 1], pl.Float64),
+function typed(window: WindowSpec, value: Aggregate): Aggregation {
+  return typeGrouping(frameOf(), { window, keys: ["key"], aggregates: { value } });
+}
+
+function groupsOf(element: Element, aggregation: Aggregation) {
+  return partialGroups(frameOf(element), Float64Array.of(element.time), aggregation);
+}
+
+/** A table of one element, or of none. */
+function frameOf(...elements: readonly Element[]) {
+  return pl.DataFrame([
+    pl.Series("key", elements.map(({ key }) => key ?? null), pl.Utf8),
+    pl.Series("value", elements.map(({ value }) => value ?? 1), pl.Float64),
   ]);
-  const grouping = { window, keys: ["key"], aggregates: { value: aggregate } };
-  return partialGroups(frame, Float64Array.of(time), grouping);
 }
 
 function windowOf(c: Json): WindowSpec {
@@ -144,7 +152,7 @@ export function playQuix(c: Json): Check[] {
 export function playAssignment(c: Json): Check[] {
   const [size, slide, offset, time] = [c.length, c.slide ?? c.length, c.align ?? 0, c.t]
     .map((seconds) => seconds * 1000) as [number, number, number, number];
-  const groups: Group[] = groupsOf({ time }, { size, slide, offset }, count());
+  const groups: Group[] = groupsOf({ time }, typed({ size, slide, offset }, count()));
   const ids = groups.map(({ start }) => (start - offset) / slide).sort((a, b) => a - b);
   return [equals("windowIds", ids, c.windowIds)];
 }

@@ -166,3 +166,14 @@ checkpointTest(
     }
   },
 );
+
+Deno.test("open() opens a checkpoint whose aggregates were written as Polars printed them", async () => {
+  const dir = await Deno.makeTempDir();
+  const old = 'n = count(*), t = sum(col("x")), f = count_if([(col("x")) == (dyn int: 1)])';
+  await (await open(dir, { aggregates: old })).close();
+  await (await open(dir, { aggregates: "n = count(*), t = sum(x), f = count_if(x)" })).close();
+  for (const other of ["n = count(*), t = avg(x), f = count_if(x)", "n = count(*), t = sum(x)"]) {
+    await rejects(open(dir, { aggregates: other }), /aggregates was/);
+  }
+  await Deno.remove(dir, { recursive: true });
+});

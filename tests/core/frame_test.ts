@@ -1,16 +1,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import pl, { type DataFrame } from "polars";
-import {
-  asTimestamps,
-  doubles,
-  type Grouping,
-  outputTypes,
-  partialGroups,
-  rowsOf,
-} from "../../lib/core/frame.ts";
+import { type Grouping, typeGrouping } from "../../lib/core/aggregation.ts";
+import { asTimestamps, doubles, partialGroups, rowsOf } from "../../lib/core/frame.ts";
 import { avg, count, sum } from "../../lib/core/functions.ts";
 import { windowSpec } from "../../lib/core/window.ts";
+import { leaveFrame } from "../../lib/memory.ts";
 
 const COUNT = { n: count() };
 
@@ -19,9 +14,9 @@ function counts(seconds: readonly number[], window: Grouping["window"]): number[
   const frame = pl.DataFrame([pl.Series("x", [...seconds], pl.Float64)]);
   const times = Float64Array.from(seconds, (time) => time * 1000);
   const sums = new Map<number, number>(); // a window may come in several parts
-  const grouping = { window, keys: [], aggregates: COUNT };
-  for (const { start, slots } of partialGroups(frame, times, grouping)) {
-    sums.set(start / 1000, (sums.get(start / 1000) ?? 0) + slots[0]!);
+  const aggregation = typeGrouping(frame, { window, keys: [], aggregates: COUNT });
+  for (const { start, rows } of partialGroups(frame, times, aggregation)) {
+    sums.set(start / 1000, (sums.get(start / 1000) ?? 0) + rows);
   }
   return [...sums].sort(([a], [b]) => a - b);
 }
@@ -60,13 +55,14 @@ Deno.test("partialGroups() and rowsOf() keep keys of each type, null is a key of
   ]);
   const keys = frame.columns;
   const grouping: Grouping = { window: windowSpec("10 seconds"), keys, aggregates: COUNT };
-  const groups = partialGroups(frame, new Float64Array(4), grouping);
+  const aggregation = typeGrouping(frame, grouping);
+  const groups = partialGroups(frame, new Float64Array(4), aggregation);
   deepEqual(groups.map(({ keys, rows }) => JSON.stringify([...keys, rows])).sort(), [
     '["",null,-1,false,2000,1]',
     '["a",1,0.5,true,1000,2]',
     "[null,1,null,null,null,1]",
   ]);
-  const kept = rowsOf(groups, grouping, outputTypes(frame, grouping)).select(...keys);
+  const kept = rowsOf(groups, aggregation).select(...keys);
   const sorted = (table: DataFrame) => table.toRecords().map((row) => JSON.stringify(row)).sort();
   deepEqual(sorted(kept), [...new Set(sorted(frame))]);
 });
@@ -79,9 +75,9 @@ Deno.test("rowsOf() gives timestamps in UTC, the keys, then the aggregates with 
   ]);
   const aggregates = { n: count(), whole: sum("whole"), part: sum("part"), mean: avg("whole") };
   const grouping: Grouping = { window: windowSpec("10 seconds"), keys: ["name"], aggregates };
-  const types = outputTypes(frame, grouping);
-  const groups = partialGroups(frame, Float64Array.of(12_000), grouping);
-  const rows = rowsOf(groups, grouping, types);
+  const aggregation = typeGrouping(frame, grouping);
+  const groups = partialGroups(frame, Float64Array.of(12_000), aggregation);
+  const rows = rowsOf(groups, aggregation);
   deepEqual(rows.columns, ["window_start", "window_end", "name", "n", "whole", "part", "mean"]);
   const [row] = rows.toRecords();
   deepEqual(Object.values(row!).map((value) => typeof value === "bigint" ? Number(value) : value), [
@@ -96,16 +92,20 @@ Deno.test("rowsOf() gives timestamps in UTC, the keys, then the aggregates with 
   const ofType = rows.columns.map((name) => String(rows.getColumn(name).dtype));
   const names = ["Datetime", "Datetime", "Utf8|String", "Int64", "Int64", "Float64", "Float64"];
   for (const [i, name] of names.entries()) match(ofType[i]!, new RegExp(name));
-  equal(rowsOf([], grouping, types).columns.length, rows.columns.length); // no rows, same columns
+  equal(rowsOf([], aggregation).columns.length, rows.columns.length); // no rows, same columns
 });
 
-Deno.test("partialGroups() leaves no memory of Polars to a collection that comes late", async () => {
+Deno.test("leaveFrame() leaves no memory of Polars to a collection that comes late", async () => {
   const rows = 24_000;
   const times = Float64Array.from({ length: rows }, (_, row) => row);
   const grouping: Grouping = { window: windowSpec("1 minute"), keys: [], aggregates: COUNT };
+  const frameOf = () => pl.DataFrame([pl.Series("v", times, pl.Float64)]);
+  const aggregation = typeGrouping(frameOf(), grouping);
   const before = Deno.memoryUsage().rss;
   for (let i = 0; i < 1_000; i++) {
-    partialGroups(pl.DataFrame([pl.Series("v", times, pl.Float64)]), times, grouping);
+    const frame = frameOf();
+    partialGroups(frame, times, aggregation);
+    leaveFrame(frame);
     if (i % 5 === 0) await setTimeout(0); // what is collected is freed between tasks
   }
   const MiB = (Deno.memoryUsage().rss - before) / 2 ** 20;

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { advanceState, type Group, groupId, type Step } from "../../lib/core/state.ts";
+import { advanceState, type Group, groupId, type Step, type Value } from "../../lib/core/state.ts";
 
 /** Windows of 10 with one count and one greatest value. */
 function group(start: number, rows = 1, most: number | null = rows, key?: string): Group {
@@ -121,15 +121,43 @@ Deno.test("advanceState() counts a late window once, in however many parts it co
 });
 
 Deno.test("groupId() tells keys of different types apart", () => {
-  const ids = [[1], ["1"], [null], ["null"], ["a", "b"], ['a","b'], []].map((keys) =>
-    groupId({ start: 0, keys, rows: 0, slots: [] })
-  );
+  const ids = [
+    [1],
+    ["1"],
+    [null],
+    ["null"],
+    ["a", "b"],
+    ['a","b'],
+    [],
+    [NaN],
+    ["NaN"],
+    [Infinity],
+    [-Infinity],
+    [2n ** 60n],
+    [2n ** 60n + 1n],
+    ["a\0"],
+    ["a"],
+    [true],
+    ["true"],
+  ].map((keys) => groupId({ start: 0, keys, rows: 0, slots: [] }));
   equal(new Set(ids).size, ids.length);
 });
 
-Deno.test("advanceState() adds integers exactly up to 2^53", () => {
-  const { state } = advance(stateOf(group(0, 2 ** 53 - 1)), [group(0, 1)]);
-  equal(state.get("0")!.rows, 2 ** 53);
-  const beyond = advance(state, [group(0, 1)]).state.get("0")!.rows;
-  equal(beyond, 2 ** 53); // one more is lost
+Deno.test("advanceState() adds whole numbers as int64 does: exactly, and wrapping", () => {
+  const add = (a: Value, b: Value) =>
+    advanceState(
+      new Map(),
+      [group(0, 1), group(0, 1)].map((g, i) => ({ ...g, slots: [[a, b][i]!] })),
+      {
+        mode: "complete",
+        size: 10,
+        merges: ["addWhole"],
+        lateWatermark: null,
+        watermark: null,
+      },
+    ).state.get("0")!.slots[0];
+  equal(add(2 ** 53 - 1, 1), 2n ** 53n);
+  equal(add(2n ** 53n, 1), 2n ** 53n + 1n);
+  equal(add(2n ** 53n, -5), 2 ** 53 - 5); // a number again where that is exact
+  equal(add(2n ** 63n - 1n, 1), -(2n ** 63n));
 });

@@ -1,0 +1,167 @@
+import pl, { type DataFrame, type Expr } from "polars";
+import { type Aggregation, type Grouping, inputsOf, typeGrouping } from "./core/aggregation.ts";
+import { frameOf } from "./core/frame.ts";
+import type { ParsedBatch, Schema, Scorer, Scores } from "./core/types.ts";
+
+/** The column that a model adds. */
+export const SCORE = "fraud_prob";
+
+/** What the rows of a query are made of before they are grouped. */
+export interface RowPlan {
+  readonly schema: Schema;
+  readonly model?: Scorer;
+  /** Columns to add, in steps: a step sees the columns of the steps before. */
+  readonly columns: readonly (readonly Expr[])[];
+  /** A few rows as they are after these steps, by which expressions are checked. */
+  readonly sample: DataFrame;
+}
+
+/** Returns those fields of messages that `fields` names as a frame, with the columns a query adds. */
+export function rowFrame(
+  { columns }: Pick<RowPlan, "columns">,
+  fields: Schema,
+  { parsed, scores }: { parsed: ParsedBatch; scores?: Scores | undefined },
+): DataFrame {
+  let frame = frameOf(parsed, fields);
+  if (scores) frame = frame.withColumn(pl.Series(SCORE, scores.probabilities, pl.Float64));
+  for (const step of columns) frame = frame.withColumns(...step);
+  return frame;
+}
+
+/** Values that tell an expression of one row from one of several: repeated, out of order, missing. */
+const NUMBERS = [1, -2, 1e6, null, 0, 1];
+const TEXTS = ["a", "b", "", null, "b", "a"];
+
+/** Returns a few rows of the fields of a schema. */
+export function sampleOf(schema: Schema): DataFrame {
+  const nulls = Uint8Array.from(NUMBERS, (value) => value === null ? 1 : 0);
+  const numbers = { values: Float64Array.from(NUMBERS, Number), nulls, nullCount: 1 };
+  const texts = { values: TEXTS, nullCount: 1 };
+  const columns = Object.fromEntries(
+    schema.map(({ name, type }) => [name, type === "string" ? texts : numbers]),
+  );
+  return frameOf({ length: NUMBERS.length, columns, problems: [] }, schema);
+}
+
+/** Returns sample rows with the column of a model, and its values in it. */
+export function withScore(sample: DataFrame): DataFrame {
+  return sample.withColumn(pl.Series(SCORE, [0.1, 0.9, 0.5, 0, 1, 0.1].slice(0, sample.height)));
+}
+
+/**
+ * Adds columns to sample rows. Throws a `TypeError` that begins with `verb` if one cannot be computed,
+ * or looks at other rows than its own: what those are depends on how rows fall into batches.
+ */
+export function addColumns(sample: DataFrame, exprs: readonly Expr[], verb: string): DataFrame {
+  if (!exprs.every((expr) => pl.Expr.isExpr(expr))) {
+    throw new TypeError(`${verb}: columns must be Polars expressions, such as pl.col("x").mul(2)`);
+  }
+  if (exprs.length === 0) return sample;
+  const empty = computing(verb, () => sample.limit(0).withColumns(...exprs));
+  const names = computing(verb, () => sample.limit(0).select(...exprs).columns);
+  const across = exprs.findIndex((expr) => !readsOf(expr).isOfOneRow);
+  if (across >= 0) throw notOfOneRow(verb, names[across] ?? names[0]!);
+  let alone: DataFrame;
+  try {
+    const rows = Array.from({ length: sample.height }, (_, i) => sample.slice(i, 1));
+    alone = pl.concat(rows.map((row) => row.withColumns(...exprs)));
+  } catch { // the sample's values do not suit, such as a strict cast of text; also if it is empty
+    return empty;
+  }
+  const same = (whole: DataFrame) => (name: string) =>
+    whole.select(name).frameEqual(alone.select(name), true);
+  try {
+    const whole = sample.withColumns(...exprs);
+    const other = names.find((name) => !same(whole)(name));
+    if (other === undefined && whole.height === sample.height) return whole;
+    throw notOfOneRow(verb, other ?? names[0]!);
+  } catch (error) {
+    throw error instanceof TypeError ? error : notOfOneRow(verb, names[0]!);
+  }
+}
+
+function notOfOneRow(verb: string, name: string): TypeError {
+  return new TypeError(
+    `${verb}: "${name}" looks at other rows than its own, and which those are depends on how rows ` +
+      `fall into batches. Use expressions of one row, and aggregates only in agg`,
+  );
+}
+
+/** Returns what Polars computes; its error is cut to its first line. */
+function computing<T>(verb: string, compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    throw new TypeError(`${verb}: ${(error as Error).message.split("\n")[0]}`, { cause: error });
+  }
+}
+
+/** Adds a step to the result table, of which `sample` has no rows. Throws as `addColumns` does. */
+export function onResult(
+  sample: DataFrame,
+  verb: string,
+  step: (rows: DataFrame) => DataFrame,
+): DataFrame {
+  return computing(verb, () => step(sample));
+}
+
+/** Returns the aggregation of a query's rows. Throws a `TypeError` if it cannot be computed. */
+export function aggregationOf({ sample }: RowPlan, grouping: Grouping): Aggregation {
+  for (const [name, aggregate] of Object.entries(grouping.aggregates)) {
+    if (typeof aggregate?.kind !== "string") {
+      throw new TypeError(
+        `agg: "${name}" must be count, countIf, sum, avg, min or max of a column`,
+      );
+    }
+    if (typeof aggregate.of !== "object") continue;
+    addColumns(sample, [aggregate.of], `agg: ${name}`);
+    const { width } = sample.limit(0).select(aggregate.of);
+    if (width !== 1) throw new TypeError(`agg: ${name} is computed from ${width} columns, not one`);
+  }
+  return typeGrouping(addColumns(sample, inputsOf(grouping.aggregates), "agg"), grouping);
+}
+
+/** Returns the fields that expressions or the grouping read; the model takes its features elsewhere. */
+export function fieldsRead(plan: RowPlan, { keys, aggregates }: Grouping): Schema {
+  const { schema, model } = plan;
+  const sources = Object.values(aggregates).flatMap(({ of }) => of ?? []);
+  const named = new Set([...keys, ...sources.filter((of) => typeof of === "string")]);
+  const inputs = inputsOf(aggregates);
+  const reads = [...plan.columns.flat(), ...inputs].map(readsOf);
+  if (reads.some(({ columns }) => columns === "any")) return schema;
+  for (const { columns } of reads) for (const name of columns) named.add(name);
+  const fields = schema.filter(({ name }) => named.has(name));
+  return fields.length > 0 || model ? fields : schema.slice(0, 1); // without columns it had no rows
+}
+
+/** Parts of an expression that look at several rows. */
+const ACROSS = /^(Agg|Over|Window|Rolling|Sort|SortBy|Gather|Filter|Slice|Len|Explode|Any|All)$/;
+
+/**
+ * Finds the columns that an expression reads, by its structure as Polars gives it away, a tree in JSON.
+ * Of an expression that it does not give away (some functions of text) nothing is known.
+ */
+export function readsOf(expr: Expr): { columns: Set<string> | "any"; isOfOneRow: boolean } {
+  const columns = new Set<string>();
+  let readsAny = false;
+  let isOfOneRow = true;
+  const visit = (kind: string, part: unknown): void => {
+    if (kind === "Literal" || kind === "FieldByName") return; // text that is no part of the structure
+    if (kind === "Column") columns.add(String(part));
+    else if (kind === "Selector") readsAny = true;
+    else if (kind === "Alias") visit("", (part as [expr: unknown, name: string])[0]);
+    else {
+      if (ACROSS.test(kind) || part === "Len") isOfOneRow = false;
+      if (typeof part !== "object" || part === null) return;
+      for (const [key, inner] of Object.entries(part)) visit(key, inner);
+    }
+  };
+  let tree: string;
+  try {
+    tree = String(expr.serialize("json"));
+  } catch {
+    return { columns: "any", isOfOneRow };
+  }
+  visit("", JSON.parse(tree));
+  return { columns: readsAny ? "any" : columns, isOfOneRow };
+}

@@ -1,0 +1,107 @@
+import pl, { type DataFrame, type DataType, type Expr } from "polars";
+import {
+  type Aggregate,
+  isLong,
+  type Slot,
+  typeAggregate,
+  type TypedAggregate,
+} from "./functions.ts";
+import type { WindowSpec } from "./window.ts";
+
+/** What a windowed aggregation groups by and computes. */
+export interface Grouping {
+  readonly window: WindowSpec;
+  /** Columns grouped by beside the window. */
+  readonly keys: readonly string[];
+  readonly aggregates: Readonly<Record<string, Aggregate>>;
+}
+
+/** A grouping over columns whose types are known. */
+export interface Aggregation {
+  readonly window: WindowSpec;
+  readonly keys: readonly { readonly name: string; readonly type: DataType }[];
+  /** Columns of a row to add to a frame: what aggregates of expressions are computed from. */
+  readonly inputs: readonly Expr[];
+  /** What a group keeps, in order: the slots of one aggregate after those of another. */
+  readonly slots: readonly Slot[];
+  readonly results: readonly (TypedAggregate & { readonly name: string })[];
+}
+
+const KEY_TYPES = ["Null", "Bool", "String", "Utf8", "Date", "Datetime", "Time", "Duration"];
+
+/**
+ * Returns the aggregation of rows like those of `frame`, which needs no rows. Throws a `TypeError` if
+ * a column is not there or has a type that cannot be grouped or aggregated, or if names collide.
+ */
+export function typeGrouping(
+  frame: DataFrame,
+  { window, keys, aggregates }: Grouping,
+): Aggregation {
+  const names = Object.entries(aggregates);
+  const taken = ["window_start", "window_end", ...keys];
+  const wrong = names.find(([name]) => name === "" || taken.includes(name));
+  if (wrong) {
+    throw new TypeError(
+      `agg: "${wrong[0]}" cannot name an aggregate: it is ${
+        wrong[0] ? "a column already" : "empty"
+      }`,
+    );
+  }
+  const inputs = inputsOf(aggregates);
+  const wide = withInputs(frame, inputs);
+  const results = names.map(([name, aggregate], i) => {
+    const column = typeof aggregate.of === "object" ? inputName(i) : aggregate.of;
+    if (column !== undefined && !wide.columns.includes(column)) throw missing("agg", column, frame);
+    const type = column === undefined ? pl.Int64 : wide.getColumn(column).dtype;
+    try {
+      const expr = column === undefined ? undefined : pl.col(column);
+      return { name, ...typeAggregate(aggregate, expr, type) };
+    } catch (error) {
+      throw new TypeError(`agg: ${name}: ${(error as Error).message}`);
+    }
+  });
+  return {
+    window,
+    keys: keys.map((name) => {
+      if (!frame.columns.includes(name)) throw missing("groupByWindow", name, frame);
+      const type = frame.getColumn(name).dtype;
+      if (taken.slice(0, 2).includes(name) || !isKeyType(type)) {
+        throw new TypeError(
+          `groupByWindow: "${name}" cannot be a key: ` +
+            (isKeyType(type)
+              ? "the result has a column of this name"
+              : `its type is ${type.variant}`),
+        );
+      }
+      return { name, type };
+    }),
+    inputs,
+    slots: results.flatMap(({ slots }) => slots),
+    results,
+  };
+}
+
+/** Returns the expressions that aggregates are computed from as columns with names of their own. */
+export function inputsOf(aggregates: Grouping["aggregates"]): Expr[] {
+  return Object.values(aggregates).flatMap(({ of }, i) =>
+    typeof of === "object" ? [of.alias(inputName(i))] : []
+  );
+}
+
+/** Returns a frame with the columns that the aggregates are computed from. */
+export function withInputs(frame: DataFrame, inputs: readonly Expr[]): DataFrame {
+  return inputs.length > 0 ? frame.withColumns(...inputs) : frame;
+}
+
+function inputName(i: number): string {
+  return `#${i} of`;
+}
+
+function isKeyType(type: DataType): boolean {
+  return isLong(type) || /^(U?Int|Float)\d+$/.test(type.variant) ||
+    KEY_TYPES.includes(type.variant);
+}
+
+function missing(verb: string, name: string, { columns }: DataFrame): TypeError {
+  return new TypeError(`${verb}: there is no column "${name}", only ${columns.join(", ")}`);
+}
