@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { parseDuration } from "../lib/core/duration.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { type KpiSpec, parseKpiSpec } from "../lib/kpi/spec.ts";
+import { brokerAddresses } from "../lib/kafka/address.ts";
 import { topicFolder } from "../lib/sources/topic_log.ts";
 import { choiceOf, countOf, numberOf, UsageError, type Values } from "./command_line.ts";
 import type { KPI } from "./tasks.ts";
@@ -115,18 +116,18 @@ export function placeOf(option: string, text: string, topic: string): KpiSpec["s
   return { kind, address };
 }
 
-/** The hosts of a list of brokers, `a:9092,[::1]:9093`. */
+/** The hosts of a list of brokers. The names of this machine go together: a broker may call itself by another. */
 export function hostsOf(addresses: string): string[] {
-  return addresses.split(",").map((address) => {
-    const [, host, port = "9092"] =
-      /^([\w.-]+|\[[\da-fA-F:.]+\])(?::(\d+))?$/.exec(address.trim()) ??
-        [];
-    if (host !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return host;
-    throw new UsageError(
-      `A broker's address should be HOST:PORT, such as kafka:127.0.0.1:9092, got "${address}"`,
-    );
-  });
+  try {
+    const hosts = brokerAddresses(addresses)
+      .map(({ host }) => host.includes(":") ? `[${host}]` : host);
+    return [...new Set(hosts.flatMap((host) => LOOPBACK.includes(host) ? LOOPBACK : host))];
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
+
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 function specOf(values: Values<typeof KPI.options>): KpiPlan["spec"] {
   const { topic, watermark, window, slide, "max-ahead": maxAhead } = values;

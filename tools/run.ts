@@ -14,8 +14,8 @@ import { checkPlaces, hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi_opti
 import { KPI, REPLAY } from "./tasks.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** How to log in, and what kafkajs looks up. */
-const KAFKA_VARIABLES = "KAFKA_SSL,KAFKA_SASL_*,KAFKAJS_*,NODE_ENV";
+/** How to log in, and what kafkajs and the codecs look up. */
+const KAFKA_VARIABLES = "KAFKA_SSL,KAFKA_SASL_*,KAFKAJS_*,NAPI_RS_*,NODE_ENV";
 
 /** What a program needs beside its own code. */
 export interface Access {

@@ -1,7 +1,8 @@
-import { Buffer } from "node:buffer";
-import type * as tls from "node:tls";
-import { Kafka, logLevel, type RetryOptions, type SASLOptions } from "kafkajs";
-import { decodeFetchResponse, type FetchedPartition } from "./record_batch.ts";
+import * as net from "node:net";
+import * as tls from "node:tls";
+import { type ISocketFactory, Kafka, logLevel, type RetryOptions, type SASLOptions } from "kafkajs";
+import { addressText, type BrokerAddress, brokerAddresses } from "./address.ts";
+import { type ProtocolRequest, READ_COMMITTED } from "./protocol.ts";
 
 /** How to log in to a cluster. Never shown or logged. */
 export interface KafkaSecurity {
@@ -13,7 +14,7 @@ export interface KafkaSecurity {
 
 interface Connection {
   connect(): Promise<unknown>;
-  send(protocol: unknown): Promise<FetchedPartition>;
+  send<Answer>(request: ProtocolRequest<Answer>): Promise<Answer>;
   processData(chunk: Uint8Array): void;
   disconnect(): Promise<unknown>;
   socket?: { destroy(error: Error): void } | undefined;
@@ -31,6 +32,12 @@ interface ConnectionPool {
   getConnection(index: number): Promise<Connection>;
 }
 
+interface ClusterBroker {
+  readonly connectionPool: ConnectionPool & BrokerAddress;
+  /** By Kafka's number of the request. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
+}
+
 /** The part of kafkajs' own cluster object used here; a test fails if it moves. */
 export interface Cluster {
   readonly connectionPoolBuilder: {
@@ -41,7 +48,7 @@ export interface Cluster {
   refreshMetadata(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
   findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
-  findBroker(node: { nodeId: string }): Promise<{ readonly connectionPool: ConnectionPool }>;
+  findBroker(node: { nodeId: string }): Promise<ClusterBroker>;
   fetchTopicsOffset(
     topics: {
       topic: string;
@@ -52,22 +59,22 @@ export interface Cluster {
   ): Promise<{ partitions: { partition: number; offset: string }[] }[]>;
 }
 
-/** Kafka's isolation level: what open or aborted transactions wrote is not shown. */
-const READ_COMMITTED = 1;
-const FETCH_WAIT_MS = 500;
+const KEEP_ALIVE_MS = 60_000;
 
 /**
  * Makes a kafkajs client that keeps off the console, survives a peer that is not Kafka, and takes
- * what the options leave out from the environment. `bootstrap` is `host:port`, or several with commas.
+ * what the options leave out from the environment. Its connections end with `signal`. `bootstrap` is `host:port`, or several with commas;
+ * throws a `SyntaxError` if it is not.
  */
 export async function kafkaClient(
   bootstrap: string,
-  options: KafkaSecurity & { readonly retry?: RetryOptions } = {},
+  options: KafkaSecurity & { readonly retry?: RetryOptions; readonly signal?: AbortSignal } = {},
 ): Promise<Kafka> {
   const sasl = options.sasl ?? saslFromEnvironment();
   const client = new Kafka({
     clientId: "transaction-kpi",
-    brokers: bootstrap.split(",").map((broker) => broker.trim()),
+    brokers: brokerAddresses(bootstrap).map(({ host, port }) => `${escaped(host)}:${port}`),
+    socketFactory: socketFactory(options.signal),
     ssl: options.ssl ?? Deno.env.get("KAFKA_SSL") === "true",
     ...(sasl ? { sasl } : {}),
     connectionTimeout: 4_000,
@@ -78,6 +85,39 @@ export async function kafkaClient(
   });
   await mendKafkajs(createCluster(client));
   return client;
+}
+
+/** kafkajs splits an address at its first colon, so an IPv6 address goes through it without any. */
+function escaped(host: string): string {
+  return host.replaceAll(":", "_");
+}
+
+/** Returns what `escaped` made of a host. */
+function unescaped(host: string): string {
+  const address = host.replaceAll("_", ":");
+  return net.isIP(address) ? address : host;
+}
+
+/** Returns the address in an error of kafkajs, or of Deno, as a user would write it. */
+export function readable(address: string): string {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  return host === undefined ? address : addressText({ host: unescaped(host), port: Number(port) });
+}
+
+/** Makes sockets that end with `signal`; what waits for them fails then. */
+function socketFactory(signal?: AbortSignal): ISocketFactory {
+  return ({ host: given, port, ssl, onConnect }) => {
+    const host = unescaped(given);
+    const name = net.isIP(host) ? {} : { servername: host };
+    const socket = ssl
+      ? tls.connect({ host, port, ...name, ...ssl }, onConnect)
+      : net.connect({ host, port }, onConnect);
+    const end = () => socket.destroy(new Error("the source was closed"));
+    if (signal?.aborted) setTimeout(end); // once its listeners are there
+    signal?.addEventListener("abort", end, { once: true });
+    socket.once("close", () => signal?.removeEventListener("abort", end));
+    return socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  };
 }
 
 /**
@@ -127,39 +167,6 @@ async function mendKafkajs(cluster: Cluster): Promise<void> {
   const schedule = queue.scheduleCheckPendingRequests;
   queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.pending.length > 0) schedule.call(this);
-  };
-}
-
-/** A Fetch request, version 11, for one partition, in the form kafkajs' connection sends. */
-export function fetchRequest(
-  wanted: { topic: string; partition: number; offset: number; maxBytes: number },
-) {
-  const topic = new TextEncoder().encode(wanted.topic);
-  const buffer = Buffer.alloc(75 + topic.length);
-  let at = 0;
-  const int32 = (value: number) => at = buffer.writeInt32BE(value, at);
-  const int64 = (value: number) => at = buffer.writeBigInt64BE(BigInt(value), at);
-  [-1, FETCH_WAIT_MS, 1, wanted.maxBytes].forEach(int32); // replica, wait, min and max bytes
-  at = buffer.writeInt8(READ_COMMITTED, at);
-  [0, -1, 1].forEach(int32); // no session: id, epoch; one topic
-  at = buffer.writeInt16BE(topic.length, at);
-  buffer.set(topic, at);
-  at += topic.length;
-  [1, wanted.partition, -1].forEach(int32); // one partition, any leader epoch
-  [wanted.offset, -1].forEach(int64); // offset, log start (followers only)
-  [wanted.maxBytes, 0].forEach(int32); // no forgotten topics
-  buffer.writeInt16BE(0, at); // no rack
-  return {
-    request: {
-      apiKey: 1,
-      apiVersion: 11,
-      apiName: "Fetch",
-      encode: () => ({ buf: buffer, buffer }),
-    },
-    response: {
-      decode: (payload: Buffer) => ({ payload, clientSideThrottleTime: payload.readInt32BE(0) }),
-      parse: ({ payload }: { payload: Buffer }) => decodeFetchResponse(payload),
-    },
   };
 }
 

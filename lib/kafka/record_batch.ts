@@ -1,227 +1,219 @@
-import * as zlib from "node:zlib";
-import { decompress as lz4 } from "lz4js";
-import { uncompress as snappy } from "snappyjs";
+import { crc32c } from "@node-rs/crc32";
 import type { Messages } from "../core/types.ts";
+import { decompress } from "./codecs.ts";
+import type { FetchedPartition } from "./protocol.ts";
 
-/** What a broker returned of one partition. */
-export interface FetchedPartition {
-  /** Kafka's error code; 0 is none. */
-  readonly errorCode: number;
-  /** Aborted transactions that reach into the records, by their first offset. */
-  readonly aborted: readonly { readonly producerId: number; readonly firstOffset: number }[];
-  /** Record batches one after the other; the last may be cut off. */
-  readonly records: Uint8Array;
+/** The committed messages of one record batch, or of the part of it that is wanted. */
+export interface RecordBatch extends Omit<Messages, "partition" | "tombstones"> {
+  /** By index, 1 where the value is null; empty if there is none. */
+  readonly tombstones: Uint8Array;
+  /** The offset after the batch, whether or not it holds messages. */
+  readonly next: number;
 }
 
-const BATCH_HEADER = 61;
+const HEADER = 61;
+/** Where the bytes begin that the checksum is over. */
+const CHECKED_FROM = 21;
 const CODEC = 0x07;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
-const XERIAL_HEADER = 16;
-
-/** Reads the body of a Fetch response, version 11, to a request for one partition. */
-export function decodeFetchResponse(payload: Uint8Array): FetchedPartition {
-  const view = viewOf(payload);
-  const requestError = view.getInt16(4);
-  if (requestError !== 0 || view.getInt32(10) === 0) {
-    return { errorCode: requestError || -1, aborted: [], records: new Uint8Array() };
-  }
-  // throttle 4, error 2, session 4, topic count 4, topic name, partition count 4, partition 4
-  let at = 14 + 2 + view.getInt16(14) + 4 + 4;
-  const errorCode = view.getInt16(at);
-  const abortedCount = view.getInt32(at + 26); // error 2, high watermark 8, stable 8, log start 8
-  at += 30;
-  const aborted = [];
-  for (let i = 0; i < abortedCount; i++, at += 16) {
-    aborted.push({ producerId: int64(view, at), firstOffset: int64(view, at + 8) });
-  }
-  const size = Math.max(view.getInt32(at + 4), 0); // after the preferred read replica
-  aborted.sort((a, b) => a.firstOffset - b.firstOffset);
-  return { errorCode, aborted, records: payload.subarray(at + 8, at + 8 + size) };
-}
+/** Lengths of a record, its key and its value, attributes, time, offset and headers: a byte each. */
+const MIN_RECORD_BYTES = 7;
 
 /**
- * Collects the messages of a partition from record batches without an object or a copy a message:
- * what it keeps of a batch is one slice of its records, keys included, and where the values lie in it.
+ * Reads record batches one after the other, each when it is asked for. Batches of aborted transactions
+ * and control records give no messages. The last batch of a fetch may be cut off and is left out.
+ *
+ * Throws a `SyntaxError` that names the offset if bytes have changed since the producer sent them (by
+ * their CRC-32C), or are not a record batch.
  */
-export class MessagesBuilder {
-  #count = 0;
-  #offsets = new Float64Array(1024);
-  #starts = new Uint32Array(1024);
-  #ends = new Uint32Array(1024);
-  #tombstones: number[] = [];
-  #parts: Uint8Array[] = [];
-  #size = 0;
-
-  /**
-   * Adds the committed messages with offsets in `[from, end)`. `next` is the offset to go on from,
-   * which is past batches that hold none: aborted ones and control records; it is `from` if not one
-   * batch was whole. `rest` is what was fetched from `end` on. Throws SyntaxError if the bytes are
-   * not record batches.
-   */
-  add(
-    { records, aborted }: FetchedPartition,
-    range: { readonly from: number; readonly end: number },
-  ): { readonly next: number; readonly rest: FetchedPartition } {
-    const view = viewOf(records);
-    /** Transactions that have begun and not ended, by producer. */
-    const open = new Map<number, FetchedPartition["aborted"][number]>();
-    let abortedSeen = 0;
-    let next = range.from;
-    let at = 0;
-    while (at + BATCH_HEADER <= records.length && next < range.end) {
-      const size = 12 + view.getInt32(at + 8);
-      if (at + size > records.length) break;
-      const baseOffset = int64(view, at);
-      if (size < BATCH_HEADER || view.getInt8(at + 16) !== 2) {
-        throw new SyntaxError(
-          `Cannot read the record batch at offset ${baseOffset}: expected format 2 (Kafka 0.11 or newer), got ${
-            view.getInt8(at + 16)
-          }`,
-        );
-      }
-      const attributes = view.getInt16(at + 21);
-      const lastOffset = baseOffset + view.getInt32(at + 23);
-      const producerId = int64(view, at + 43);
-      for (; (aborted[abortedSeen]?.firstOffset ?? Infinity) <= lastOffset; abortedSeen++) {
-        open.set(aborted[abortedSeen]!.producerId, aborted[abortedSeen]!);
-      }
-      if (attributes & CONTROL) {
-        open.delete(producerId); // the end marker of the producer's transaction
-      } else if (!(attributes & TRANSACTIONAL && open.has(producerId))) {
-        const body = decompress(attributes & CODEC, records.subarray(at + BATCH_HEADER, at + size));
-        this.#addRecords(body, { baseOffset, count: view.getInt32(at + 57), ...range });
-      }
-      next = Math.max(next, lastOffset + 1);
-      if (lastOffset < range.end) at += size;
+export function* recordBatches(
+  { records, aborted }: Pick<FetchedPartition, "records" | "aborted">,
+): Generator<RecordBatch, undefined> {
+  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  /** Producers whose transaction has begun, is aborted and has not ended. */
+  const aborting = new Set<number>();
+  let abortedSeen = 0;
+  let last = -1;
+  for (let at = 0; at + HEADER <= records.length;) {
+    const baseOffset = int64(view, at);
+    const fail = (what: string) =>
+      new SyntaxError(`the record batch at offset ${baseOffset} cannot be read, ${what}`);
+    const magic = view.getInt8(at + 16);
+    if (magic !== 2) throw fail(`it is of format ${magic} and not 2 (Kafka 0.11 or newer)`);
+    const end = at + 12 + view.getInt32(at + 8);
+    if (end < at + HEADER) throw fail(`its length is ${end - at - 12}`);
+    if (end > records.length && at > 0) return;
+    // A broker sends the first batch whole, whatever its size.
+    if (end > records.length) throw fail(`it is cut off after ${records.length} bytes`);
+    const expected = view.getUint32(at + 17);
+    const found = crc32c(records.subarray(at + CHECKED_FROM, end));
+    if (found !== expected) {
+      throw fail(`its bytes have changed (CRC-32C ${hex(found)}, sent with ${hex(expected)})`);
     }
-    const rest = {
-      errorCode: 0,
-      aborted: [...open.values(), ...aborted.slice(abortedSeen)],
-      records: records.subarray(at),
-    };
-    return { next, rest };
-  }
-
-  /** Returns what was added as one buffer. */
-  build(partition: string): Messages {
-    const tombstones = new Uint8Array(this.#tombstones.length > 0 ? this.#count : 0);
-    for (const index of this.#tombstones) tombstones[index] = 1;
-    return {
-      partition,
-      offsets: this.#offsets.subarray(0, this.#count),
-      // Always a copy: the parts are slices of buffers in which kafkajs keeps other answers.
-      bytes: concat(this.#parts, this.#size),
-      isGivenAway: true,
-      starts: this.#starts.subarray(0, this.#count),
-      ends: this.#ends.subarray(0, this.#count),
-      ...(tombstones.length > 0 ? { tombstones } : {}),
-    };
-  }
-
-  #addRecords(
-    body: Uint8Array,
-    batch: { baseOffset: number; count: number; from: number; end: number },
-  ): void {
-    this.#reserve(batch.count);
-    const first = this.#count;
-    let at = 0;
-    // Varints are read in place: a function that returns both value and position costs a third more.
-    function varint(): number {
-      let value = 0;
-      for (let shift = 0; shift < 35; shift += 7) {
-        const byte = body[at++]!;
-        value |= (byte & 0x7f) << shift;
-        if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    const attributes = view.getInt16(at + 21);
+    const lastOffset = baseOffset + view.getInt32(at + 23);
+    const producerId = int64(view, at + 43);
+    const count = view.getInt32(at + 57);
+    if (baseOffset <= last || lastOffset < baseOffset) {
+      throw fail(`it ends at offset ${lastOffset} and the one before it at ${last}`);
+    }
+    for (; (aborted[abortedSeen]?.firstOffset ?? Infinity) <= lastOffset; abortedSeen++) {
+      aborting.add(aborted[abortedSeen]!.producerId);
+    }
+    const isAborted = (attributes & TRANSACTIONAL) !== 0 && aborting.has(producerId);
+    if (attributes & CONTROL) aborting.delete(producerId); // the end of the producer's transaction
+    if (attributes & CONTROL || isAborted) yield { ...NONE, next: lastOffset + 1 };
+    else {
+      try {
+        const body = decompress(attributes & CODEC, records.subarray(at + HEADER, end));
+        yield readRecords(body, { baseOffset, lastOffset, count });
+      } catch (error) {
+        if (error instanceof SyntaxError) throw fail(error.message);
+        throw error;
       }
-      throw new SyntaxError(
-        `Cannot read the record batch at offset ${batch.baseOffset}: bad varint`,
-      );
     }
-    for (let i = 0; i < batch.count; i++) {
-      const length = varint();
-      const recordEnd = at + length;
-      if (length < 0 || !(recordEnd <= body.length)) {
-        throw new SyntaxError(
-          `Cannot read the record batch at offset ${batch.baseOffset}: record ${i} is cut off`,
-        );
-      }
-      at++; // attributes
-      while (body[at++]! >= 0x80); // timestamp delta, up to 64 bits
-      const offset = batch.baseOffset + varint();
-      const keyLength = varint(); // moves `at`, so it stands before the sum
-      at += Math.max(keyLength, 0);
-      const valueLength = varint();
-      if (offset >= batch.from && offset < batch.end) {
-        if (valueLength < 0) this.#tombstones.push(this.#count);
-        this.#offsets[this.#count] = offset;
-        this.#starts[this.#count] = at;
-        this.#ends[this.#count++] = at + Math.max(valueLength, 0);
-      }
-      at = recordEnd;
-    }
-    if (this.#count === first) return;
-    const kept = body.subarray(this.#starts[first]!, this.#ends[this.#count - 1]!);
-    const shift = this.#size - this.#starts[first]!;
-    for (let i = first; i < this.#count; i++) {
-      this.#starts[i]! += shift;
-      this.#ends[i]! += shift;
-    }
-    this.#parts.push(kept);
-    this.#size += kept.length;
-    if (this.#size > 0xffffffff) {
-      throw new RangeError(
-        "Cannot hold more than 4 GiB of a partition in one batch: lower maxOffsetsPerTrigger",
-      );
-    }
-  }
-
-  #reserve(count: number): void {
-    const needed = this.#count + count;
-    if (needed <= this.#offsets.length) return;
-    const size = Math.max(needed, 2 * this.#offsets.length);
-    const offsets = new Float64Array(size), starts = new Uint32Array(size);
-    const ends = new Uint32Array(size);
-    offsets.set(this.#offsets), starts.set(this.#starts), ends.set(this.#ends);
-    [this.#offsets, this.#starts, this.#ends] = [offsets, starts, ends];
+    last = lastOffset;
+    at = end;
   }
 }
 
-function decompress(codec: number, bytes: Uint8Array): Uint8Array {
-  if (codec === 0) return bytes;
-  if (codec === 1) return zlib.gunzipSync(bytes);
-  if (codec === 2) return unframeSnappy(bytes);
-  if (codec === 3) return lz4(bytes);
-  if (codec === 4) return zlib.zstdDecompressSync(bytes);
-  throw new SyntaxError(`Cannot decompress a record batch: Kafka has no codec ${codec}`);
-}
+const NONE: Omit<RecordBatch, "next"> = {
+  offsets: new Float64Array(),
+  bytes: new Uint8Array(),
+  starts: new Uint32Array(),
+  ends: new Uint32Array(),
+  tombstones: new Uint8Array(),
+};
 
-/** Java clients write snappy in blocks behind a header of their own (xerial); others write it bare. */
-function unframeSnappy(bytes: Uint8Array): Uint8Array {
-  if (bytes[0] !== 0x82 || bytes[1] !== 0x53) return snappy(bytes);
-  const view = viewOf(bytes);
-  const parts = [];
-  let size = 0;
-  for (let at = XERIAL_HEADER; at + 4 <= bytes.length; at += 4 + view.getInt32(at)) {
-    const part = snappy(bytes.subarray(at + 4, at + 4 + view.getInt32(at)));
-    parts.push(part);
-    size += part.length;
+/** Finds the values in the records of a batch, without an object or a copy a message. */
+function readRecords(
+  body: Uint8Array,
+  { baseOffset, lastOffset, count }: { baseOffset: number; lastOffset: number; count: number },
+): RecordBatch {
+  if (count < 0 || count > body.length / MIN_RECORD_BYTES) {
+    throw new SyntaxError(`it cannot hold ${count} records in ${body.length} bytes`);
   }
-  return concat(parts, size);
-}
-
-function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
+  const offsets = new Float64Array(count);
+  const starts = new Uint32Array(count);
+  const ends = new Uint32Array(count);
+  let tombstones = NONE.tombstones;
   let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+  // Varints are read in place: a function that returns both value and position costs a third more.
+  function varint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = body[at++]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    }
+    throw new SyntaxError("bad varint");
   }
-  return whole;
+  let last = baseOffset - 1;
+  for (let i = 0; i < count; i++) {
+    const recordEnd = varint() + at; // `at` moves first
+    if (!(recordEnd > at && recordEnd <= body.length)) {
+      throw new SyntaxError(`record ${i} is cut off`);
+    }
+    at++; // attributes
+    while (body[at++]! >= 0x80); // timestamp delta, up to 64 bits
+    const offset = baseOffset + varint();
+    const keyLength = varint(); // moves `at`, so it stands before the sum
+    at += Math.max(keyLength, 0);
+    const valueLength = varint();
+    starts[i] = at;
+    at += Math.max(valueLength, 0);
+    ends[i] = at;
+    for (let headers = varint(); headers > 0 && at < recordEnd; headers--) {
+      const nameLength = varint();
+      at += Math.max(nameLength, 0);
+      const headerLength = varint();
+      at += Math.max(headerLength, 0);
+    }
+    if (at !== recordEnd) throw new SyntaxError(`record ${i} does not end where it should`);
+    if (offset <= last || offset > lastOffset) {
+      throw new SyntaxError(`record ${i} has offset ${offset} after ${last}`);
+    }
+    if (valueLength < 0) {
+      if (tombstones.length === 0) tombstones = new Uint8Array(count);
+      tombstones[i] = 1;
+    }
+    offsets[i] = last = offset;
+  }
+  if (at !== body.length) throw new SyntaxError(`${body.length - at} bytes follow its last record`);
+  return { offsets, starts, ends, tombstones, bytes: body, next: lastOffset + 1 };
 }
 
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Returns the offset after the last whole batch, without a look at what is in it; -1 if there is none. */
+export function endOf(records: Uint8Array): number {
+  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  let next = -1;
+  for (let at = 0, end = 0; at + HEADER <= records.length; at = end) {
+    end = at + 12 + Math.max(view.getInt32(at + 8), 0);
+    if (end > records.length) break;
+    next = int64(view, at) + view.getInt32(at + 23) + 1;
+  }
+  return next;
+}
+
+/** Returns the messages of a batch with offsets in `[from, end)`, as a view of it. */
+export function within(batch: RecordBatch, from: number, end: number): RecordBatch {
+  const { offsets, starts, ends, tombstones } = batch;
+  const [first, last] = [indexOf(offsets, from), indexOf(offsets, end)];
+  return {
+    offsets: offsets.subarray(first, last),
+    starts: starts.subarray(first, last),
+    ends: ends.subarray(first, last),
+    tombstones: tombstones.subarray(first, last),
+    bytes: batch.bytes.subarray(starts[first] ?? 0, last > first ? ends[last - 1] : 0),
+    next: batch.next,
+  };
+}
+
+/** Returns the messages of batches in order as one buffer of their own. */
+export function messagesOf(batches: readonly RecordBatch[], partition: string): Messages {
+  const parts = batches.filter(({ offsets }) => offsets.length > 0);
+  const count = parts.reduce((sum, { offsets }) => sum + offsets.length, 0);
+  const size = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  if (size > 0xffffffff) {
+    throw new RangeError(
+      "Cannot hold more than 4 GiB of a partition in one batch: lower maxOffsetsPerTrigger",
+    );
+  }
+  const offsets = new Float64Array(count);
+  const starts = new Uint32Array(count);
+  const ends = new Uint32Array(count);
+  const bytes = new Uint8Array(size);
+  const tombstones = new Uint8Array(parts.some((part) => part.tombstones.length > 0) ? count : 0);
+  let [row, at] = [0, 0];
+  for (const part of parts) {
+    const shift = at - part.starts[0]!;
+    offsets.set(part.offsets, row);
+    if (part.tombstones.length > 0) tombstones.set(part.tombstones, row);
+    bytes.set(part.bytes, at);
+    for (let i = 0; i < part.starts.length; i++, row++) {
+      starts[row] = part.starts[i]! + shift;
+      ends[row] = part.ends[i]! + shift;
+    }
+    at += part.bytes.length;
+  }
+  const own = { partition, offsets, bytes, starts, ends, isGivenAway: true };
+  return { ...own, ...tombstones.length > 0 && { tombstones } };
+}
+
+/** Returns the index of the first offset that is not before `offset`. */
+function indexOf(offsets: Float64Array, offset: number): number {
+  let [low, high] = [0, offsets.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (offsets[middle]! < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, "0");
 }
 
 /** Exact up to 2^53; Kafka's offsets and producer ids stay below. */

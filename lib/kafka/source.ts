@@ -1,158 +1,178 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Messages, Offsets, Source } from "../core/types.ts";
-import {
-  type Cluster,
-  createCluster,
-  fetchRequest,
-  kafkaClient,
-  type KafkaSecurity,
-} from "./client.ts";
-import { type FetchedPartition, MessagesBuilder } from "./record_batch.ts";
+import type { FetchedPartition } from "./protocol.ts";
+import { endOf, messagesOf, type RecordBatch, recordBatches, within } from "./record_batch.ts";
+import { KafkaTopic, type ListPosition, OFFSET_OUT_OF_RANGE, type TopicOptions } from "./topic.ts";
 
-/** What to do where data or the broker is gone, and how to log in. */
-export interface KafkaOptions extends KafkaSecurity {
+/** What to do where data is gone, how long to wait for the broker, and how to log in. */
+export interface KafkaOptions extends TopicOptions {
   /** Read what is left, and count the rest in `lostOffsets`, where offsets are gone; default: throw. */
   readonly failOnDataLoss?: boolean;
-  /** How long a broker may be away before a call gives up, in ms; default 120 s. */
-  readonly outageTimeoutMs?: number;
 }
 
-const OPEN_TIMEOUT_MS = 8_000;
-/** What a fetch may bring, and what those of all partitions may bring at once; a record batch always may. */
-const FETCH_BYTES = 4 * 2 ** 20;
-const ALL_FETCH_BYTES = 12 * 2 ** 20;
 /** Empty answers in a row, each after a wait of half a second, before the rest of a range counts as gone. */
 const EMPTY_FETCHES = 10;
-const OFFSET_OUT_OF_RANGE = 1;
+
+/** Where the reading of a partition stands. */
+interface Position {
+  /** The end of the last range read. */
+  offset: number;
+  /** What was fetched and not looked at yet. */
+  batches: Iterator<RecordBatch, undefined>;
+  /** A batch that was looked at and goes on after `offset`. */
+  open?: RecordBatch | undefined;
+  /** The next fetch, under way. */
+  ahead?: { readonly offset: number; readonly fetched: Promise<FetchedPartition> } | undefined;
+}
 
 /**
  * Reads exact offset ranges of a Kafka topic, without a consumer group: the checkpoint owns the
- * offsets. Only committed messages are seen. A broker that is away is waited for; a call that is
- * waiting when the source is closed fails.
+ * offsets. Only committed messages are seen. A broker or a topic that is away is waited for; a call
+ * that waits when the source is closed fails at once, with an `AbortError`.
  */
 export class KafkaSource implements Source {
   readonly topic: string;
   readonly address: string;
   readonly description: string;
+  /** The topic's id; undefined if its brokers give topics none. */
+  identity: string | undefined;
   /** Offsets that were asked for and gone, with `failOnDataLoss: false`. */
   lostOffsets = 0;
-  readonly #cluster: Cluster;
-  readonly #bootstrap: string;
-  readonly #options: KafkaOptions;
-  readonly #closing = new AbortController();
+  readonly #topic: KafkaTopic;
+  readonly #failOnDataLoss: boolean;
   /** The last read of each partition: the next one waits for it. */
   readonly #reads = new Map<string, Promise<unknown>>();
-  /** What was fetched of each partition behind the last range read, which ended at `offset`. */
-  readonly #rests = new Map<string, { offset: number; fetched: FetchedPartition }>();
+  readonly #positions = new Map<string, Position>();
 
-  /** Connects and looks the topic up; throws within 10 s if there is no such broker or topic. */
+  /** Connects and looks the topic up; throws as `KafkaTopic.open` does. */
   static async open(
     bootstrap: string,
     topic: string,
     options: KafkaOptions = {},
   ): Promise<KafkaSource> {
-    const cluster = createCluster(await kafkaClient(bootstrap, options));
-    const source = new KafkaSource(cluster, bootstrap, topic, options);
-    try {
-      await source.#retrying(async () => {
-        await cluster.connect();
-        await cluster.addTargetTopic(topic);
-      }, OPEN_TIMEOUT_MS);
-    } catch (error) {
-      await source.close();
-      throw error;
-    }
+    const opened = await KafkaTopic.open(bootstrap, topic, options);
+    const source = new KafkaSource(opened.topic, options);
+    source.identity = opened.id;
     return source;
   }
 
-  private constructor(cluster: Cluster, bootstrap: string, topic: string, options: KafkaOptions) {
-    this.#cluster = cluster;
-    this.#bootstrap = bootstrap;
-    this.#options = options;
-    this.topic = topic;
-    this.address = `kafka:${bootstrap}`;
-    this.description = `Kafka[${topic}]`;
+  private constructor(topic: KafkaTopic, { failOnDataLoss = true }: KafkaOptions) {
+    this.#topic = topic;
+    this.#failOnDataLoss = failOnDataLoss;
+    this.topic = topic.name;
+    this.address = `kafka:${topic.bootstrap}`;
+    this.description = `Kafka[${topic.name}]`;
   }
 
   earliestOffsets(): Promise<Offsets> {
-    return this.#listOffsets({ fromBeginning: true });
+    return this.#list({ fromBeginning: true });
   }
 
   /** The last stable offsets: what an open transaction holds back is not there yet. */
   latestOffsets(): Promise<Offsets> {
-    return this.#listOffsets({ fromBeginning: false });
+    return this.#list({ fromBeginning: false });
   }
 
   async offsetsForTime(timestampMs: number): Promise<Offsets> {
     const latest = await this.latestOffsets();
-    const found = await this.#listOffsets({ fromTimestamp: timestampMs });
+    const found = await this.#list({ fromTimestamp: timestampMs });
     return Object.fromEntries(
       Object.keys(latest).map((p) => [p, (found[p] ?? -1) < 0 ? latest[p]! : found[p]!]),
     );
   }
 
   async getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
+    const topicId = this.identity;
     const partitions = Object.keys(end).sort((a, b) => Number(a) - Number(b));
     return await Promise.all(partitions.map((partition) => {
+      const range = { partition, topicId, start: start[partition] ?? 0, end: end[partition]! };
       // In turn, so that a range goes on with what was fetched for the one before.
-      const read = Promise.resolve(this.#reads.get(partition)).then(() =>
-        this.#read(partition, start[partition] ?? 0, end[partition]!)
-      );
+      const read = Promise.resolve(this.#reads.get(partition)).then(() => this.#read(range));
       this.#reads.set(partition, read.catch(() => {}));
       return read;
     }));
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#cluster.disconnect();
+  close(): Promise<void> {
+    return this.#topic.close();
   }
 
-  #listOffsets(
-    position: { fromBeginning: boolean } | { fromTimestamp: number },
-  ): Promise<Offsets> {
-    return this.#retrying(async () => {
-      await this.#cluster.refreshMetadata(); // shows partitions that were added
-      const partitions = this.#cluster.findTopicPartitionMetadata(this.topic)
-        .map(({ partitionId }) => ({ partition: partitionId }))
-        .sort((a, b) => a.partition - b.partition);
-      const [found] = await this.#cluster.fetchTopicsOffset([
-        { topic: this.topic, partitions, ...position },
-      ]);
-      const offsets = new Map(found?.partitions.map((p) => [p.partition, Number(p.offset)]));
-      return Object.fromEntries(
-        partitions.map(({ partition }) => [partition, offsets.get(partition)!]),
-      );
-    });
+  async #list(position: ListPosition): Promise<Offsets> {
+    const { offsets, id } = await this.#topic.list(position);
+    this.identity = id;
+    return offsets;
   }
 
-  async #read(partition: string, start: number, end: number): Promise<Messages> {
-    const builder = new MessagesBuilder();
-    let next = start;
-    if (start > end) next = await this.#lose(partition, start, end);
-    for (let empty = 0; next < end;) {
-      const kept = this.#rests.get(partition);
-      this.#rests.delete(partition);
-      const known = kept?.offset === next ? kept.fetched : undefined;
-      const fetched = known ?? await this.#retrying(() => this.#fetch(partition, next));
-      const { next: after, rest } = builder.add(fetched, { from: next, end });
-      if (after >= end && rest.records.length > 0) {
-        this.#rests.set(partition, { offset: end, fetched: rest });
+  async #read(range: Range): Promise<Messages> {
+    const { partition, start, end } = range;
+    const from = start > end ? await this.#lose(start, range) : start;
+    const kept = this.#positions.get(partition);
+    const position = kept?.offset === from ? kept : { offset: from, batches: [].values() };
+    this.#positions.delete(partition); // what fails is fetched again
+    const batches: RecordBatch[] = [];
+    let next = from;
+    for (let fetchedAt = -1, empty = 0; next < end;) {
+      const batch = position.open ?? this.#nextBatch(position, partition);
+      position.open = undefined;
+      if (batch) {
+        batches.push(within(batch, next, end));
+        if (batch.next > end) position.open = batch;
+        next = Math.max(next, batch.next);
+        continue;
       }
-      empty = after === next && !known ? empty + 1 : 0;
+      empty = next === fetchedAt ? empty + 1 : 0;
+      fetchedAt = next;
+      const fetched = await this.#fetch(position, next, range);
       if (fetched.errorCode === OFFSET_OUT_OF_RANGE || empty === EMPTY_FETCHES) {
-        next = await this.#lose(partition, next, end);
-      } else next = after;
+        next = await this.#lose(next, range);
+      }
     }
-    return builder.build(partition);
+    position.offset = end;
+    this.#positions.set(partition, position);
+    return messagesOf(batches, partition);
+  }
+
+  #nextBatch({ batches }: Position, partition: string): RecordBatch | undefined {
+    try {
+      return batches.next().value;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw new SyntaxError(
+        `Cannot read Kafka topic ${this.topic}, partition ${partition}: ${error.message}. Kafka's own consumer ` +
+          "refuses it too: delete it at the broker, or begin behind it with a new checkpoint and startingOffsets",
+      );
+    }
+  }
+
+  /** Fetches on from `offset`, and begins to fetch what follows if there is more. */
+  async #fetch(
+    position: Position,
+    offset: number,
+    { partition, topicId }: Range,
+  ): Promise<FetchedPartition> {
+    const fetch = (from: number) => this.#topic.fetch(Number(partition), from, topicId);
+    const { ahead } = position;
+    position.ahead = undefined;
+    const fetched = await (ahead?.offset === offset ? ahead.fetched : fetch(offset));
+    position.batches = recordBatches(fetched);
+    const next = endOf(fetched.records);
+    if (next < fetched.lastStableOffset) {
+      position.ahead = { offset: next, fetched: fetch(next) };
+      position.ahead.fetched.catch(() => {}); // raised where it is awaited, if it ever is
+    }
+    return fetched;
   }
 
   /** Says what is gone of `[next, end)`; returns where to read on if that is allowed. */
-  async #lose(partition: string, next: number, end: number): Promise<number> {
-    const earliest = (await this.earliestOffsets())[partition];
-    const latest = (await this.latestOffsets())[partition];
-    if (this.#options.failOnDataLoss !== false) {
-      const there = earliest === undefined || latest === undefined
+  async #lose(next: number, { partition, topicId, end }: Range): Promise<number> {
+    const { id, offsets: all } = await this.#topic.list({ fromBeginning: true });
+    const earliest = all[partition];
+    const latest = (await this.#topic.list({ fromBeginning: false })).offsets[partition];
+    const isAnew = topicId !== undefined && id !== undefined && id !== topicId;
+    const isGone = isAnew || earliest === undefined || latest === undefined;
+    if (this.#failOnDataLoss) {
+      const there = isAnew
+        ? "the topic was deleted and made anew"
+        : isGone
         ? "the partition is gone"
         : `there are [${earliest}, ${latest})`;
       throw new RangeError(
@@ -161,7 +181,7 @@ export class KafkaSource implements Source {
           "Set failOnDataLoss to false to go on with what is left, or start with a new checkpoint",
       );
     }
-    if (earliest === undefined || latest === undefined) {
+    if (isGone) {
       this.lostOffsets += Math.max(end - next, 0);
       return end;
     }
@@ -170,68 +190,12 @@ export class KafkaSource implements Source {
     this.lostOffsets += resume - next;
     return resume;
   }
-
-  async #fetch(partition: string, offset: number): Promise<FetchedPartition> {
-    const id = Number(partition);
-    const partitions = this.#cluster.findTopicPartitionMetadata(this.topic);
-    const metadata = partitions.find(({ partitionId }) => partitionId === id);
-    // The same answer as for an offset that is gone: the caller says what that means.
-    if (!metadata) {
-      return { errorCode: OFFSET_OUT_OF_RANGE, aborted: [], records: new Uint8Array() };
-    }
-    const broker = await this.#cluster.findBroker({ nodeId: String(metadata.leader) });
-    const connection = await broker.connectionPool.getConnection(1); // kafkajs' one for Fetch
-    const maxBytes = Math.min(FETCH_BYTES, Math.ceil(ALL_FETCH_BYTES / partitions.length));
-    const fetched = await connection.send(
-      fetchRequest({ topic: this.topic, partition: id, offset, maxBytes }),
-    );
-    if (fetched.errorCode !== 0 && fetched.errorCode !== OFFSET_OUT_OF_RANGE) {
-      throw Object.assign(
-        new Error(`${this.topic}, partition ${id}: Kafka error code ${fetched.errorCode}`),
-        { retriable: fetched.errorCode !== 29 }, // not allowed to read the topic
-      );
-    }
-    return fetched;
-  }
-
-  async #retrying<T>(
-    task: () => Promise<T>,
-    timeoutMs = this.#options.outageTimeoutMs ?? 120_000,
-  ): Promise<T> {
-    const deadline = Date.now() + timeoutMs;
-    let failed: KafkaError | undefined;
-    for (let wait = 100;; wait = Math.min(2 * wait, 1_000)) {
-      try {
-        if (failed?.name === "KafkaJSRequestTimeoutError") await this.#cluster.disconnect();
-        if (failed) await this.#cluster.refreshMetadata();
-        return await task();
-      } catch (error) {
-        failed = rootCause(error);
-        const { message, type, retriable } = failed;
-        if (type === "UNKNOWN_TOPIC_OR_PARTITION") {
-          throw new RangeError(
-            `There is no topic ${this.topic} at Kafka ${this.#bootstrap}: create it, or replay into it first`,
-          );
-        }
-        if (retriable === false || this.#closing.signal.aborted || Date.now() + wait > deadline) {
-          throw new Error(
-            `Cannot read Kafka topic ${this.topic} at ${this.#bootstrap}: ${message}. ` +
-              "Check that the broker runs and that address, TLS and SASL settings are right",
-          );
-        }
-        await delay(wait, undefined, { signal: this.#closing.signal });
-      }
-    }
-  }
 }
 
-interface KafkaError extends Error {
-  readonly type?: string;
-  readonly retriable?: boolean;
-}
-
-function rootCause(error: unknown): KafkaError {
-  let cause = error;
-  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
-  return cause instanceof Error ? cause : new Error(String(cause));
+/** A range of one partition, of the topic with this id. */
+interface Range {
+  readonly partition: string;
+  readonly topicId: string | undefined;
+  readonly start: number;
+  readonly end: number; // exclusive
 }

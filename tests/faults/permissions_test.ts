@@ -106,10 +106,10 @@ Deno.test("only the hosts of the bootstrap list can be reached, and only Kafka's
   const flags = permissionFlags(
     accessOf(["--source", "kafka:a.example:9092,[::1]:9093", "--checkpoint=c"]),
   );
-  ok(flags.includes("--allow-net=a.example,[::1]"));
+  ok(flags.includes("--allow-net=a.example,localhost,127.0.0.1,[::1]"));
   match(
     flags.find((flag) => flag.startsWith("--allow-env"))!,
-    /^--allow-env=((KAFKA\w*\*?|NODE_ENV),?)+$/,
+    /^--allow-env=((KAFKA\w*\*?|NAPI_RS_\*|NODE_ENV),?)+$/,
   );
   const args = ["--from", "f.csv", "--to", "log:data/topics", "--topic", "t"];
   const { write, net } = replayAccess(parseCommand(REPLAY, args).values);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import * as net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { Kafka } from "kafkajs";
+import { brokerAddresses } from "../../lib/kafka/address.ts";
 import { KafkaSource } from "../../lib/kafka/source.ts";
 import { createCluster, kafkaClient } from "../../lib/kafka/client.ts";
 import { freePorts } from "./broker.ts";
@@ -93,10 +95,56 @@ Deno.test("a peer that is not Kafka gives one clear error and does not end the p
 
 Deno.test("open() names the address when nothing listens there", async () => {
   const [port] = freePorts(1);
-  await assert.rejects(
-    KafkaSource.open(`127.0.0.1:${port}`, "transactions"),
-    new RegExp(`at 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED.*Check that the broker runs`),
-  );
+  await Promise.all([`127.0.0.1:${port}`, `[::1]:${port}`].map((address) =>
+    assert.rejects(
+      KafkaSource.open(address, "transactions"),
+      ({ message }: Error) =>
+        message.includes(`at ${address}: `) &&
+        /ECONNREFUSED.*Check that the broker runs/.test(message),
+    )
+  ));
+});
+
+Deno.test("a connection that this program may not make is not tried again", {
+  permissions: { net: false, env: "inherit", read: "inherit", sys: "inherit", ffi: "inherit" },
+}, async () => {
+  const timeout = new AbortController();
+  const tries = delay(6_000, "tried again", { signal: timeout.signal }); // tries go on for 8 s
+  const opening = KafkaSource.open("127.0.0.1:1", "t").then(() => "open", (error) => error.message);
+  assert.match(await Promise.race([opening, tries]), /at 127\.0\.0\.1:1: .*Requires net access/);
+  timeout.abort();
+  await assert.rejects(tries);
+});
+
+Deno.test("an address is a host and a port, in brackets if it is IPv6", () => {
+  const read: [string, [string, number][]][] = [
+    ["127.0.0.1:9092", [["127.0.0.1", 9092]]],
+    [" a.example:1 , b_2.example:65535", [["a.example", 1], ["b_2.example", 65_535]]],
+    ["[::1]:9093,[fe80::1%eth0]:9094", [["::1", 9093], ["fe80::1%eth0", 9094]]],
+    ["localhost,[::1]", [["localhost", 9092], ["::1", 9092]]], // Kafka's own port
+  ];
+  for (const [text, expected] of read) {
+    assert.deepEqual(brokerAddresses(text).map(({ host, port }) => [host, port]), expected);
+  }
+  const refused = [
+    "",
+    "a:",
+    "a:x",
+    "a:0",
+    "a:65536",
+    "a:9092,",
+    ",a",
+    "::1",
+    "::1:9092",
+    "[::1",
+    "a b:1",
+  ];
+  for (const text of [...refused, "PLAINTEXT://a:9092", "user@a:1", "[a]:1:2", "*"]) {
+    assert.throws(() => brokerAddresses(text), {
+      name: "SyntaxError",
+      message: /should be HOST:PORT such as 127\.0\.0\.1:9092 or \[::1\]:9092/,
+    }, text);
+  }
 });
 
 Deno.test("KAFKA_SASL_MECHANISM is refused if kafkajs has no such login", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import * as net from "node:net";
+import { Transform } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import type { Messages, Offsets } from "../../lib/core/types.ts";
 import { type KafkaOptions, KafkaSource } from "../../lib/kafka/source.ts";
@@ -147,14 +149,24 @@ Deno.test("a topic deleted and made anew fails the read, or is read from its beg
   ignore,
 }, async () => {
   await publish("anew", [numbered(50, String), ["x"]]);
-  await withSource("anew", {}, async (strict) => {
+  await withSource("anew", { outageTimeoutMs: 1_500 }, async (strict) => {
     await withSource("anew", { failOnDataLoss: false }, async (lenient) => {
+      const old = strict.identity;
       await withAdmin(broker.bootstrap, (admin) => admin.deleteTopics({ topics: ["anew"] }));
       await assert.rejects(strict.latestOffsets(), {
         name: "RangeError",
         message: /no topic anew/,
       });
+      const waiting = lenient.latestOffsets(); // as for a broker that is away
       await publish("anew", [numbered(10, (i) => `new-${i}`)]);
+      assert.deepEqual(Object.keys(await waiting), ["0"]);
+      await assert.rejects(strict.getBatch({ 0: 5 }, { 0: 10 }), {
+        name: "RangeError",
+        message: /partition 0: wanted offsets \[5, 10\), the topic was deleted and made anew/,
+      });
+      assert.deepEqual(await strict.latestOffsets(), { 0: 10 });
+      assert.notEqual(strict.identity, old);
+      assert.equal(strict.identity, lenient.identity);
 
       const cases: [Offsets, Offsets, RegExp][] = [
         [{ 0: 50 }, { 0: 10 }, /partition 0: wanted offsets \[50, 10\), there are \[0, 10\)/],
@@ -323,18 +335,9 @@ Deno.test("a broker killed three times while messages come and go costs no row a
 
 Deno.test("connections that go silent are given up and made anew", { ignore }, async () => {
   await publish("silent", [["a", "b"]]);
-  const { port, proxyPort } = broker.proxied;
-  const sockets: net.Socket[] = [];
-  const server = net.createServer((client) => {
-    const upstream = net.connect(port, "127.0.0.1");
-    client.pipe(upstream).pipe(client);
-    for (const socket of [client, upstream]) socket.on("error", () => socket.destroy());
-    sockets.push(client, upstream);
-  });
-  await new Promise<void>((resolve) => server.listen(proxyPort, "127.0.0.1", resolve));
-  const source = await KafkaSource.open(`127.0.0.1:${proxyPort}`, "silent", {
-    outageTimeoutMs: 40_000,
-  });
+  await using proxy = await openProxy();
+  const { sockets } = proxy;
+  const source = await KafkaSource.open(proxy.address, "silent", { outageTimeoutMs: 40_000 });
   try {
     assert.equal((await source.getBatch({ 0: 0 }, { 0: 1 }))[0]!.offsets.length, 1);
     // As when a router forgets a connection: nothing comes, and nobody says that it is closed.
@@ -343,10 +346,139 @@ Deno.test("connections that go silent are given up and made anew", { ignore }, a
     assert.deepEqual(valuesOf(messages!), ["a", "b"]);
   } finally {
     await source.close();
-    for (const socket of sockets) socket.destroy();
-    server.close();
   }
 });
+
+Deno.test(
+  "bytes that change on the way are refused, with partition and offset",
+  { ignore },
+  async () => {
+    await publish("changed", [["first"], ["second"]]);
+    await publish("changed", [[], ["third"]]);
+    await using proxy = await openProxy((text) => text.replace("third", "thirD"));
+    const source = await KafkaSource.open(proxy.address, "changed");
+    try {
+      const [good] = await source.getBatch({ 1: 0 }, { 1: 1 });
+      assert.deepEqual(valuesOf(good!), ["second"]);
+      await assert.rejects(source.getBatch({ 0: 0, 1: 0 }, { 0: 1, 1: 2 }), {
+        name: "SyntaxError",
+        message:
+          /topic changed, partition 1: the record batch at offset 1 cannot be read, its bytes have changed .*startingOffsets/,
+      });
+    } finally {
+      await source.close();
+    }
+  },
+);
+
+Deno.test(
+  "a broker that calls itself by an address out of reach is named by it",
+  { ignore },
+  async () => {
+    await publish("elsewhere", [["a"]]);
+    const { port, proxyPort } = broker.proxied; // nothing listens at proxyPort
+    await assert.rejects(
+      KafkaSource.open(`127.0.0.1:${port}`, "elsewhere"),
+      new RegExp(
+        `at 127.0.0.1:${port}: .*ECONNREFUSED.* Kafka there calls itself 127.0.0.1:${proxyPort}: name`,
+      ),
+    );
+  },
+);
+
+Deno.test(
+  "a call that waits out an outage ends when the source is closed",
+  { ignore },
+  async () => {
+    await publish("closed", [["a"]]);
+    for (const silent of [false, true]) {
+      await using proxy = await openProxy();
+      const source = await KafkaSource.open(proxy.address, "closed");
+      for (const socket of proxy.sockets) silent ? socket.unpipe().pause() : socket.destroy();
+      proxy.server.close();
+      const waiting = [source.latestOffsets(), source.getBatch({ 0: 0 }, { 0: 1 })];
+      const ends = Promise.all(waiting.map((call) => assert.rejects(call, { name: "AbortError" })));
+      await delay(300);
+      const before = Date.now();
+      await source.close();
+      await ends;
+      assert.ok(Date.now() - before < 1_000, "closing waits for nothing");
+      await assert.rejects(source.latestOffsets(), { name: "AbortError" });
+    }
+  },
+);
+
+Deno.test(
+  "the query's own permissions reach a broker under any name of this machine",
+  { ignore },
+  async () => {
+    const rows = numbered(3, (i) => JSON.stringify({ event_time: `2024-01-01T10:0${i}:00Z` }));
+    await publish("loopback", [rows]);
+    const port = Number(broker.bootstrap.split(":")[1]);
+    const ipv6 = net.createServer((client) => {
+      const upstream = net.connect(port, "127.0.0.1");
+      client.pipe(upstream).pipe(client);
+      for (const socket of [client, upstream]) socket.on("error", () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => ipv6.listen(0, "::1", resolve));
+    const other = (ipv6.address() as net.AddressInfo).port;
+    const dir = await Deno.makeTempDir();
+    for (
+      const [i, address] of [`localhost:${port}`, `[::1]:${other}, 127.0.0.1:${port}`].entries()
+    ) {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          ...["run", "-A", fileURLToPath(new URL("../../tools/run.ts", import.meta.url)), "kpi"],
+          ...[
+            "--source",
+            `kafka:${address}`,
+            "--topic",
+            "loopback",
+            "--sink",
+            `jsonl:${dir}/${i}.jsonl`,
+          ],
+          ...["--checkpoint", `${dir}/${i}`, "--progress", `${dir}/${i}.progress`],
+        ],
+      }).output();
+      assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+      const [progress] = (await Deno.readTextFile(`${dir}/${i}.progress`)).split("\n");
+      assert.equal(JSON.parse(progress!).numInputRows, 3);
+      const offsets = await Deno.readTextFile(`${dir}/${i}/offsets/0`);
+      assert.match(offsets, /"sourceId":"[0-9a-f]{32}"/);
+    }
+    ipv6.close();
+    await Deno.remove(dir, { recursive: true });
+  },
+);
+
+/** Stands between the source and the broker, and may change what the broker answers. */
+async function openProxy(change = (text: string) => text) {
+  const { port, proxyPort } = broker.proxied;
+  const sockets: net.Socket[] = [];
+  const all: net.Socket[] = [];
+  const server = net.createServer((client) => {
+    const upstream = net.connect(port, "127.0.0.1");
+    client.pipe(upstream);
+    const through = new Transform({
+      transform: (chunk, _, done) =>
+        done(null, Buffer.from(change(chunk.toString("latin1")), "latin1")),
+    });
+    upstream.pipe(through).pipe(client);
+    for (const socket of [client, upstream]) socket.on("error", () => socket.destroy());
+    sockets.push(client, upstream);
+    all.push(client, upstream);
+  });
+  await new Promise<void>((resolve) => server.listen(proxyPort, "127.0.0.1", resolve));
+  return {
+    address: `127.0.0.1:${proxyPort}`,
+    sockets,
+    server,
+    async [Symbol.asyncDispose]() {
+      for (const socket of all) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 async function publish(topic: string, rows: readonly (readonly string[])[]): Promise<void> {
   const publisher = await openKafkaPublisher(broker.bootstrap, topic, rows.length);
