@@ -200,7 +200,7 @@ export const KAFKA = command({
 
 export const SPARK = command({
   name: "spark",
-  does: "runs a query that deno task kpi --write-spec wrote on Apache Spark",
+  does: "runs the query on Apache Spark, from the JSON that kpi --write-spec wrote",
   options: {
     spec: { value: "FILE", required: true, help: "the query as JSON" },
     sink: {

@@ -116,6 +116,30 @@ Deno.test("only the hosts of the bootstrap list can be reached, and only Kafka's
   deepEqual([write, net], [[join("data/topics", "t")], []]);
 });
 
+Deno.test("a thread that may not be loaded is said once, and costs no more than the thread", async () => {
+  const { place, topic } = await newPlace();
+  await topic.send(transactions(300, 40_000));
+  const big = ["--max-offsets-per-trigger", "20000"];
+  await Deno.mkdir(place.dir, { recursive: true });
+  for (const folder of [place.checkpoint, place.sink, place.rejected]) await Deno.mkdir(folder);
+  const lib = join(ROOT, "lib");
+  const flags = permissionFlags(accessOf(kpiArgs(topic, place, big)))
+    .map((flag) => flag.replace(`--allow-read=${lib},`, "--allow-read="));
+  const { code, stderr } = await resultOf(
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", ...flags, join(ROOT, "tools", "kpi.ts"), ...kpiArgs(topic, place, big)],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn(),
+  );
+  equal(code, 0, stderr);
+  match(stderr, /^[^\n]*thread[^\n]*\n$/i);
+  const tables = await readTables(place);
+  sameTables(tables, tables, 40_000);
+  await Deno.remove(place.dir, { recursive: true });
+});
+
 Deno.test("a topic's name cannot lead out of its folder", async () => {
   for (const topic of ["../x", "..", "a/b", "a\0b", "x".repeat(250)]) {
     throws(
