@@ -1,4 +1,5 @@
 /** The watermark lab: what every watermark costs, which one to choose, and what is left to repair. */
+export * from "./advise.ts";
 export * from "./alike.ts";
 export * from "./aside.ts";
 export * from "./chance.ts";

@@ -64,12 +64,14 @@ export function checkpointAnalysis(restart: Restart): Displayable {
     `and whoever reads \`*.parquet\` counts each window once. A sink that cannot replace what it ` +
     `had, such as a console, shows a repeated batch twice.`,
     problems.length === 0
-      ? `**Nothing is lost.** Counted anew from the topic, without the engine, all ` +
+      ? `**The restart lost nothing.** Counted anew from the topic, without the engine, all ` +
         `${
           many(table.height + open.height, "window")
         }, final or open, have the rows that came in time. Over both ` +
         `starts ${count(read)} were read = ${count(counted)} counted + ${count(late)} late + ` +
-        `${count(rejected)} rejected + ${count(waiting)} still open.`
+        `${count(rejected)} rejected + ${count(waiting)} still open. ` +
+        (isAgain ? `${many(again.numInputRows, "row")} were read twice, and counted once. ` : "") +
+        `Late rows would be late without a restart too; they are kept aside.`
       : `**The figures are wrong.** Counted anew from the topic: ${problems.join("; ")}.`,
     `**In production.** Give each query a checkpoint of its own, on storage that outlives the ` +
     `machine, and keep checkpoint and output folder together: the engine refuses a folder that ` +

@@ -19,6 +19,8 @@ export class Panel {
   readonly #now: () => number;
   readonly #changed = new Set<number>();
   #progress: StreamingQueryProgress | undefined;
+  #began: number | undefined;
+  #read = 0;
   #rows: DataFrame | undefined;
   #shownAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -35,6 +37,8 @@ export class Panel {
   /** Takes the progress of a batch and its KPI rows in output mode update: they replace their windows. */
   update(progress: StreamingQueryProgress, rows?: DataFrame): void {
     this.#progress = progress;
+    this.#began ??= timeOf(progress.timestamp);
+    this.#read += progress.numInputRows;
     if (rows && rows.height > 0) {
       const all = this.#rows ? pl.concat([this.#rows, rows]) : rows;
       this.#rows = all.unique({ subset: ["window_start"], keep: "last" }).sort("window_start");
@@ -56,7 +60,9 @@ export class Panel {
     this.#timer = undefined;
     this.#shownAt = this.#now();
     if (!this.#progress) return;
-    const parts = [progressLine(this.#name, this.#progress, state)];
+    const movedAt = movedAtOf(this.#progress);
+    const rate = this.#read / (movedAt - this.#began!) * 1000; // of the run: a last batch is small
+    const parts = [progressLine(this.#name, this.#progress, { ...state, rate })];
     if (this.#rows) parts.push(windowTable(this.#rows, this.#changed));
     const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");
     const content = { "text/html": join("text/html"), "text/plain": join("text/plain") };
@@ -75,26 +81,29 @@ function windowTable(rows: DataFrame, changed: ReadonlySet<number>): Content {
   return table(newest, { caption, marked })[jupyterDisplay]();
 }
 
+function movedAtOf({ timestamp, durationMs }: StreamingQueryProgress): number {
+  return timeOf(timestamp) + (durationMs.triggerExecution ?? 0);
+}
+
 function progressLine(
   name: string,
   progress: StreamingQueryProgress,
-  { isLast }: { readonly isLast: boolean },
+  { isLast, rate }: { readonly isLast: boolean; readonly rate: number },
 ): Content {
-  const { batchId, timestamp, durationMs, eventTime, sources, stateOperators } = progress;
+  const { batchId, eventTime, sources, stateOperators } = progress;
   const { rows: { total } } = progress;
-  const movedAt = timeOf(timestamp) + (durationMs.triggerExecution ?? 0);
   const [end, latest] = [position(sources, "endOffset"), position(sources, "latestOffset")];
   const watermark = timeOf(eventTime.watermark);
   const facts = [
     `batch ${batchId}`,
     `${count(end)} of ${count(latest)} rows`,
     `${count(latest - end)} behind`,
-    `${count(progress.processedRowsPerSecond)} rows/s`,
+    `${count(rate)} rows/s`,
     `watermark ${watermark > 0 ? clock(watermark, 8) : "–"}`,
     `open windows ${count(stateOperators[0]?.numRowsTotal ?? 0)}`,
     `${count(total.late)} late`,
     `${count(total.rejected)} rejected`,
-    `${isLast ? "ended" : "running"}, last batch at ${clock(movedAt, 8)} UTC`,
+    `${isLast ? "ended" : "running"}, last batch at ${clock(movedAtOf(progress), 8)} UTC`,
   ];
   const spans = facts.map((fact) => `<span style="white-space:nowrap">${fact}</span>`).join("\n");
   const page = `<div style="max-width:760px;margin-bottom:8px;font-size:13px">

@@ -17,6 +17,7 @@ import type { Displayable } from "./display.ts";
 import { Report, type Sections } from "./report.ts";
 import type { Restart } from "./restart.ts";
 import type { Run } from "./run.ts";
+import type { Advice } from "./watermark_analysis.ts";
 
 /** The parameters of the Task D notebook. */
 export interface Parameters {
@@ -65,6 +66,7 @@ export const PARAMETERS: ParameterRules<Parameters> = {
 export const PARTS = {
   model: "The model",
   topic: "The topic",
+  advice: "The pass over every delay",
   before: "The query before its stop",
   after: "The restart",
 } as const;
@@ -82,6 +84,7 @@ export function sectionsOf({ watermarks, pace }: Parameters): Sections {
     [PARTS.model]: "2. Load Model and Configuration",
     [PARTS.topic]: "3. Define Schema and Kafka Connection",
     ...Object.fromEntries(watermarks.map((watermark, i) => [partOf(watermark), section(i)])),
+    [PARTS.advice]: "8. Watermark Analysis",
     [PARTS.before]: "9. Checkpoint Testing",
     [PARTS.after]: "9. Checkpoint Testing",
   };
@@ -118,6 +121,12 @@ export function show(
 /** Says something that holds only if all experiments came to their end. */
 export function tell(draw: (runs: readonly Run[]) => Displayable): Displayable {
   return report.show(() => draw(runs()), { of: experiments() });
+}
+
+/** Returns what the pass over every delay says; throws as `restart` does. */
+export function advice(): Advice {
+  report.check();
+  return report.valueOf(PARTS.advice) as Advice;
 }
 
 /** Returns the restart of section 9; throws if it was not made with the parameters that hold now. */

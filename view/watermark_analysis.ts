@@ -13,18 +13,19 @@ import {
 } from "./run.ts";
 import { greatest, median } from "./statistics.ts";
 
-/**
- * Says in a sentence a run what its watermark lost, and how long its windows took to be final. `alike`
- * names the delays that give the table of each run, and `advice` is what to choose: both come from the
- * same pass over the topic, where there is one.
- */
+/** What one pass over a topic says of every delay. */
+export interface Advice {
+  /** Which delays give the table of each run, a sentence or nothing. */
+  readonly alike: readonly string[];
+  /** What to choose, in paragraphs. */
+  readonly advice: readonly string[];
+}
+
+/** Says in a sentence a run what its watermark lost, and how long its windows took to be final. */
 export function shortAnswer(
   runs: readonly Run[],
   restart: string,
-  { alike = [], advice = [] }: {
-    readonly alike?: readonly string[];
-    readonly advice?: readonly string[];
-  } = {},
+  { alike, advice }: Advice = { alike: [], advice: [] },
 ): Displayable {
   return paragraphs([
     ...factsOf(runs).map(({ name, lost, frauds, written }, i) =>
@@ -114,7 +115,7 @@ function comparison(facts: readonly Facts[]): string[] {
     `more for a final window. Part of the price are the windows still open at the end: ` +
     `${count(long.open)} ${long.unit} were not final yet under ${long.name}, ` +
     `${count(short.open)} under ${short.name}.`,
-    `**What to choose.** The shorter one where a figure is read at once and a loss of ` +
+    `**Which of them?** The shorter one where a figure is read at once and a loss of ` +
     `${short.share} changes no decision, such as a live dashboard. The longer one where each row ` +
     `counts, such as a fraud report. What it still loses (${long.share}) is kept aside and can be ` +
     `added later.`,

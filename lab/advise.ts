@@ -1,0 +1,56 @@
+import { parseDuration, type Schema, type Scorer, type Source, type WindowSpec } from "lib";
+import { many } from "../view/display.ts";
+import type { Advice } from "../view/watermark_analysis.ts";
+import { alike } from "./alike.ts";
+import { recommend } from "./recommend.ts";
+import { readScoredRows } from "./scored_rows.ts";
+import { sweep } from "./sweep.ts";
+
+/** Fewer windows than this have no part to learn from and another to check on. */
+const FEWEST_WINDOWS = 10;
+
+/**
+ * Says from one pass over a topic which delays give the tables of these watermarks, and which delay loses
+ * at most `maxLoss` of the rows. It holds for queries that read the topic in these batches.
+ */
+export async function advise(
+  source: Source,
+  { watermarks, model, maxOffsetsPerTrigger, window, threshold, schema, maxLoss = 0.001 }: {
+    readonly watermarks: readonly string[];
+    readonly model: Scorer;
+    readonly maxOffsetsPerTrigger: number;
+    readonly window: WindowSpec;
+    readonly threshold: number;
+    readonly schema?: Schema;
+    readonly maxLoss?: number;
+  },
+): Promise<Advice> {
+  const named = watermarks.map(parseDuration);
+  const seconds = Array.from({ length: 601 }, (_, i) => i * 1000);
+  const delays = Float64Array.from(new Set([...seconds, ...named])).sort();
+  const rows = await readScoredRows(source, {
+    model,
+    maxOffsetsPerTrigger,
+    ...schema && { schema },
+  });
+  const swept = sweep(rows, { window, threshold, delays });
+  const windows = swept.windows.start.length;
+  const { words } = windows < FEWEST_WINDOWS
+    ? { words: `The topic has ${many(windows, "window")}, too few to learn a delay from.` }
+    : recommend(swept, { maxLoss });
+  return {
+    alike: named.map((delay) => {
+      const { from, to } = alike(swept, delay).table;
+      return from === to || windows === 0
+        ? ""
+        : `In these batches, every delay from ${from / 1000} to ${
+          to / 1000
+        } s gives the same table.`;
+    }),
+    advice: [
+      `**What to choose.** ${words} This is for batches of ${maxOffsetsPerTrigger} rows: the watermark ` +
+      `moves only between batches, so with smaller ones, such as those of the watermark lab, windows ` +
+      `close sooner and the same delay loses more.`,
+    ],
+  };
+}

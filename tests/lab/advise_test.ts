@@ -1,0 +1,43 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { windowSpec } from "lib";
+import { advise, alike, readScoredRows, recommend, sweep } from "../../lab/mod.ts";
+import { model, type Row, SCHEMA, THRESHOLD } from "./engine.ts";
+import { sourceOf } from "./topics.ts";
+
+/** Six rows a batch that spans half a minute; the last of each is 40 s to 160 s old. */
+function topic(batches: number) {
+  return Array.from({ length: batches }, (_, k) =>
+    Array.from({ length: 6 }, (_, i): Row => ({
+      time: 600_000 + k * 30_000 + i * 5000 - (i === 5 ? 40_000 + k % 5 * 30_000 : 0),
+      risk: 0,
+      label: 0,
+    })));
+}
+
+const settings = {
+  model,
+  schema: SCHEMA,
+  threshold: THRESHOLD,
+  window: windowSpec("1 minute"),
+  maxOffsetsPerTrigger: 1,
+};
+
+Deno.test("advise() says of each watermark which delays are alike, and recommends as the lab does", async () => {
+  const watermarks = ["30 seconds", "12 minutes", "30500 milliseconds"];
+  const found = await advise(sourceOf(topic(60)), { ...settings, watermarks, maxLoss: 0.1 });
+  const rows = await readScoredRows(sourceOf(topic(60)), settings);
+  const { from, to } = alike(sweep(rows, settings), 30_000).table;
+  match(found.alike[0]!, new RegExp(`from ${from / 1000} to ${to / 1000} s gives the same table`));
+  equal(found.alike.length, watermarks.length);
+  const { words } = recommend(sweep(rows, settings), { maxLoss: 0.1 });
+  match(found.advice[0]!, new RegExp(`^\\*\\*What to choose\\.\\*\\* ${RegExp.escape(words)} `));
+});
+
+Deno.test("advise() recommends nothing from an empty topic or a few windows", async () => {
+  for (const [blocks, said] of [[[[]], "0 windows"], [topic(4), "windows"]] as const) {
+    const found = await advise(sourceOf(blocks), { ...settings, watermarks: ["30 seconds"] });
+    match(found.advice[0]!, new RegExp(`${said}, too few to learn a delay from`));
+  }
+  const empty = await advise(sourceOf([[]]), { ...settings, watermarks: ["1 minute"] });
+  deepEqual(empty.alike, [""]);
+});
