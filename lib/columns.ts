@@ -96,6 +96,30 @@ function computing<T>(verb: string, compute: () => T): T {
   }
 }
 
+/** The names that `withColumns` added or replaced. */
+export function namesAdded({ columns, sample }: RowPlan): Set<string> {
+  const rows = sample.limit(0);
+  return new Set(columns.flatMap((step) => rows.select(...step).columns));
+}
+
+/** Throws a `TypeError` if a model cannot read its features: it takes the fields of the message. */
+export function checkScore(plan: RowPlan, { features = [] }: Scorer): void {
+  const added = namesAdded(plan);
+  const replaced = [...plan.schema.map(({ name }) => name), SCORE].find((name) => added.has(name));
+  if (replaced !== undefined) {
+    throw new TypeError(
+      `score: withColumns replaces "${replaced}", and a model reads the fields of the message. ` +
+        "Call score first, or give the new column a name of its own",
+    );
+  }
+  const isNumber = (name: string) =>
+    plan.schema.some((field) => field.name === name && /^(double|integer)$/.test(field.type));
+  const missing = features.find((name) => !isNumber(name));
+  if (missing !== undefined) {
+    throw new TypeError(`score: the model reads "${missing}", and the schema has no such number`);
+  }
+}
+
 /** Adds a step to the result table, of which `sample` has no rows. Throws as `addColumns` does. */
 export function onResult(
   sample: DataFrame,

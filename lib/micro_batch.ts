@@ -13,10 +13,11 @@ import {
   type StreamingQueryProgress,
 } from "./core/progress.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
-import { advanceWatermark, type PartitionTimes, slowestPartition } from "./core/watermark.ts";
+import { nextWatermark } from "./core/watermark.ts";
+import { unlessStopped } from "./wait.ts";
 import { mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 
-/** All that a query consists of. */
+/** What a query consists of. */
 export interface QueryParts {
   readonly source: Source;
   readonly pipeline: Pipeline;
@@ -63,25 +64,35 @@ export class MicroBatches {
   #lostOffsets = 0;
   readonly #reader: ChunkReader;
 
-  private constructor(parts: QueryParts, cursor: Cursor & { start: Offsets }, entry: StateEntry) {
+  readonly #stop: AbortSignal;
+
+  private constructor(
+    parts: QueryParts,
+    stop: AbortSignal,
+    cursor: Cursor & { start: Offsets },
+    entry: StateEntry,
+  ) {
     this.#parts = parts;
+    this.#stop = stop;
     this.#cursor = cursor;
     this.#entry = entry;
     const { source, pipeline } = parts;
     this.#reader = new ChunkReader(source, (slices) => pipeline.read(slices));
   }
 
-  /** Picks up where the checkpoint's logs say. */
-  static async resume(parts: QueryParts): Promise<MicroBatches> {
+  /** Picks up where the checkpoint's logs say. After `stop` it waits for the source no longer. */
+  static async resume(parts: QueryParts, stop: AbortSignal): Promise<MicroBatches> {
     const { checkpoint, source, startingOffsets } = parts;
     const cursor = await checkpoint.cursor();
     const entry = await checkpoint.readState(cursor.batchId - 1);
-    if (cursor.start) return new MicroBatches(parts, { ...cursor, start: cursor.start }, entry);
+    if (cursor.start) {
+      return new MicroBatches(parts, stop, { ...cursor, start: cursor.start }, entry);
+    }
     const { end, sourceId } = await checkpoint.initialOffsets(async () => {
       const end = await startingOffsets();
       return { end, sourceId: source.identity };
     });
-    return new MicroBatches(parts, { ...cursor, start: end, sourceId }, entry);
+    return new MicroBatches(parts, stop, { ...cursor, start: end, sourceId }, entry);
   }
 
   /** The batch that runs next and the range it starts at. */
@@ -105,8 +116,8 @@ export class MicroBatches {
     const watch = stopwatch(this.#parts.now);
     const { batchId, planned } = this.#cursor;
 
-    const latest = await source.latestOffsets();
-    const { start, lost } = await this.#startOf(latest);
+    const latest = await unlessStopped(source.latestOffsets(), this.#stop);
+    const { start, lost } = await unlessStopped(this.#startOf(latest), this.#stop);
     const entry = planned ?? this.#plan(start, latest, { ...limits, timestampMs: watch.began });
     if (entry === undefined) return undefined;
     this.#lostOffsets += lost;
@@ -121,7 +132,10 @@ export class MicroBatches {
     const range = pick(start, entry.end);
     const end = pick(entry.end, range); // without partitions that are gone
     const likelyEnd = this.#limit(end, latest);
-    for await (const chunk of this.#reader.chunks(range, end, likelyEnd)) { // 2. read
+    const reading = this.#reader.chunks(range, end, likelyEnd);
+    for (;;) {
+      const { done, value: chunk } = await unlessStopped(reading.next(), this.#stop); // 2. read
+      if (done) break;
       watch.lap("getBatch");
       chunks.push(pipeline.prepare(chunk, context)); // 3. compute
       watch.lap("addBatch");
@@ -134,7 +148,10 @@ export class MicroBatches {
 
     const partialRows = batch.groups.reduce((sum, { rows }) => sum + rows, 0);
     const total = addTotals(this.#entry.total, step, { ...batch, partialRows });
-    const { watermark, partitions } = this.#nextWatermark(entry, batch);
+    const { delay, idleAfter } = pipeline;
+    const rule = { delay, idleAfter, clock: entry.batchTimestampMs };
+    const before = { watermark: entry.batchWatermarkMs, partitions: this.#cursor.partitions };
+    const { watermark, partitions } = nextWatermark(before, batch, rule);
     await checkpoint.writeState(batchId, { state: step.state, total }); // 5. keep the open windows
     await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: watermark, partitions }); // 6. done
     if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - minBatchesToRetain);
@@ -209,22 +226,6 @@ export class MicroBatches {
     if (delay === null) return { lateWatermark: null, watermark: null };
     const lateWatermark = mode === "complete" ? null : this.#cursor.lateWatermark; // none is late
     return { lateWatermark, watermark: entry.batchWatermarkMs };
-  }
-
-  /** Returns the watermark that a batch leaves: Spark's, or with `idleAfter` Flink's by partition. */
-  #nextWatermark(
-    { batchWatermarkMs, batchTimestampMs }: OffsetEntry,
-    { stats, newest }: ReturnType<typeof mergeChunks>,
-  ): { watermark: number; partitions?: PartitionTimes | undefined } {
-    const { delay, idleAfter } = this.#parts.pipeline;
-    const { partitions } = this.#cursor;
-    if (stats.count === 0 || delay === null) return { watermark: batchWatermarkMs, partitions };
-    const advance = (maxEventTime: number) =>
-      advanceWatermark(batchWatermarkMs, { maxEventTime, delay });
-    if (idleAfter === null) return { watermark: advance(stats.max) };
-    const clock = batchTimestampMs;
-    const { times, slowest } = slowestPartition(partitions ?? {}, newest, { clock, idleAfter });
-    return { watermark: advance(slowest), partitions: times };
   }
 
   /**

@@ -2,6 +2,7 @@ import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import type { QuerySettings } from "./options.ts";
+import { startTimer, unlessStopped } from "./wait.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
 
 export interface StreamingQueryStatus {
@@ -34,13 +35,20 @@ export class StreamingQuery {
   #status: StreamingQueryStatus = status("Initializing query", false, false);
   #isActive = true;
   #exception: StreamingQueryException | null = null;
-  #stopping = false;
+  readonly #stop: AbortController;
+  #warned = false;
   /** Ends the wait between two triggers. */
   #wake: () => void = () => {};
   /** Resolved each time a look at the source finds nothing to do. */
   #idle: (() => void)[] = [];
 
-  private constructor(parts: QueryParts, settings: QuerySettings, batches: MicroBatches) {
+  private constructor(
+    parts: QueryParts,
+    settings: QuerySettings,
+    batches: MicroBatches,
+    stop: AbortController,
+  ) {
+    this.#stop = stop;
     this.id = parts.checkpoint.id;
     this.name = settings.name ?? null;
     this.#parts = parts;
@@ -49,21 +57,17 @@ export class StreamingQuery {
     this.#ended = this.#run();
   }
 
-  /** Prepares the sinks, reads the checkpoint and starts to run batches. */
+  /** Prepares the sinks, reads the checkpoint and starts to run batches; if it throws, `closeParts` is due. */
   static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
-    try {
-      const { checkpoint: { id }, sink, rejected } = parts;
-      const batches = await MicroBatches.resume(parts);
-      const { batchId, conf } = batches.cursor;
-      await sink.open?.(id, { batchId, isNew: batchId === 0 });
-      // Under a name of its own, so that both sinks cannot share a folder.
-      const isNew = batchId === 0 || conf?.rejected !== rejected?.description;
-      await rejected?.open?.(`${id}/rejected`, { batchId, isNew });
-      return new StreamingQuery(parts, settings, batches);
-    } catch (error) {
-      await parts.checkpoint.close();
-      throw error;
-    }
+    const { checkpoint: { id }, sink, rejected } = parts;
+    const stop = new AbortController();
+    const batches = await MicroBatches.resume(parts, stop.signal);
+    const { batchId, conf } = batches.cursor;
+    await sink.open?.(id, { batchId, isNew: batchId === 0 });
+    // Under a name of its own, so that both sinks cannot share a folder.
+    const isNew = batchId === 0 || conf?.rejected !== rejected?.description;
+    await rejected?.open?.(`${id}/rejected`, { batchId, isNew });
+    return new StreamingQuery(parts, settings, batches, stop);
   }
 
   get isActive(): boolean {
@@ -99,9 +103,12 @@ export class StreamingQuery {
     return this.#batches.explain(this.#recent);
   }
 
-  /** Stops the query after the running batch. */
+  /**
+   * Stops the query after the running batch. A batch that waits for its source is left, and a restart
+   * runs it again: it takes less than a second, whatever the source does.
+   */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort(new Error("The query was stopped"));
     this.#wake();
     await this.#ended;
   }
@@ -124,11 +131,16 @@ export class StreamingQuery {
   }
 
   async #run(): Promise<void> {
-    const { source, pipeline, sink, rejected, checkpoint } = this.#parts;
+    const { source } = this.#parts;
     try {
       await this.#trigger();
       this.#status = status("Stopped", false, false);
     } catch (error) {
+      const { aborted, reason } = this.#stop.signal;
+      if (aborted && error === reason) {
+        this.#status = status("Stopped", false, false);
+        return;
+      }
       const { batchId, start } = this.#batches.cursor;
       const message = error instanceof Error ? error.message : String(error);
       this.#exception = new StreamingQueryException(
@@ -139,9 +151,7 @@ export class StreamingQuery {
       this.#status = status(`Terminated with exception: ${message}`, false, false);
     } finally {
       this.#isActive = false;
-      pipeline.close();
-      await Promise.allSettled([source.close(), sink.close?.(), rejected?.close?.()]);
-      await Promise.allSettled([checkpoint.close()]); // after the sinks: it lets another query in
+      await closeParts(this.#parts);
     }
   }
 
@@ -150,11 +160,11 @@ export class StreamingQuery {
     if (trigger === "once") {
       await this.#runNext({ once: true });
     } else if (trigger === "available-now") {
-      const until = await this.#parts.source.latestOffsets();
-      while (!this.#stopping && await this.#runNext({ until }));
+      const until = await unlessStopped(this.#parts.source.latestOffsets(), this.#stop.signal);
+      while (!this.#stop.signal.aborted && await this.#runNext({ until }));
     } else {
       const interval = parseDuration(trigger);
-      while (!this.#stopping) await this.#runInterval(interval);
+      while (!this.#stop.signal.aborted) await this.#runInterval(interval);
     }
   }
 
@@ -181,13 +191,21 @@ export class StreamingQuery {
     const progress = { id: this.id, runId: this.runId, name: this.name, ...batch };
     this.#recent.push(progress);
     if (this.#recent.length > NUM_PROGRESS_UPDATES) this.#recent.shift();
-    this.#settings.onProgress?.(progress);
+    Promise.try(() => this.#settings.onProgress?.(progress)).catch((error) => this.#warn(error));
     return true;
+  }
+
+  /** Tells of the first thing that `onProgress` threw. */
+  #warn(error: unknown): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    const { batchId } = this.lastProgress!;
+    console.warn(`onProgress threw after batch ${batchId}, and the query goes on: ${error}`);
   }
 
   /** Waits, but not when asked to stop or while `processAllAvailable` is called. */
   async #wait(ms: number): Promise<void> {
-    if (ms <= 0 || this.#stopping || this.#idle.length > 0) {
+    if (ms <= 0 || this.#stop.signal.aborted || this.#idle.length > 0) {
       await new Promise((resolve) => setTimeout(resolve, 0)); // lets others run
       return;
     }
@@ -197,23 +215,20 @@ export class StreamingQuery {
   }
 }
 
-/** Longer than this no timer of the runtime can wait: it would end at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** Starts a timer of any length, ms, that can be ended before. */
-function startTimer(ms: number): { readonly ended: Promise<void>; readonly end: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let timer: ReturnType<typeof setTimeout>;
-  const wait = (rest: number) => {
-    const next = rest > LONGEST_TIMER ? () => wait(rest - LONGEST_TIMER) : resolve;
-    timer = setTimeout(next, Math.min(rest, LONGEST_TIMER));
-  };
-  wait(ms);
-  const end = () => {
-    clearTimeout(timer);
-    resolve();
-  };
-  return { ended: promise, end };
+/** Closes all that a query consists of; what does not close in time is left to itself. */
+export async function closeParts(
+  { pipeline, source, sink, rejected, checkpoint }:
+    & Pick<QueryParts, "source" | "sink" | "rejected">
+    & { [Part in "pipeline" | "checkpoint"]: QueryParts[Part] | undefined },
+): Promise<void> {
+  pipeline?.close();
+  const closing = Promise.try(() => source.close());
+  await Promise.allSettled([
+    unlessStopped(closing, AbortSignal.abort()),
+    Promise.try(() => sink.close?.()),
+    Promise.try(() => rejected?.close?.()),
+  ]);
+  await Promise.allSettled([checkpoint?.close()]); // after the sinks: it lets another query in
 }
 
 function status(

@@ -3,16 +3,17 @@ import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoin
 import {
   addColumns,
   aggregationOf,
+  checkScore,
+  namesAdded,
   onResult,
   readsOf,
   type RowPlan,
   sampleOf,
-  SCORE,
   withScore,
 } from "./columns.ts";
 import { rowsOf } from "./core/frame.ts";
 import type { Aggregate } from "./core/functions.ts";
-import type { Offsets, OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
+import type { OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
 import {
   checkOptions,
@@ -21,8 +22,9 @@ import {
   type WindowOptions,
   type WriteOptions,
 } from "./options.ts";
-import { type EventTimeRule, makePipeline, type PipelinePlan } from "./pipeline.ts";
-import { StreamingQuery } from "./query.ts";
+import { type EventTimeRule, makePipeline, type Pipeline, type PipelinePlan } from "./pipeline.ts";
+import { startingOffsets } from "./starting_offsets.ts";
+import { closeParts, StreamingQuery } from "./query.ts";
 
 /** Rows before they are grouped. A verb returns a new stream and leaves this one as it is. */
 export interface RowStream {
@@ -46,7 +48,10 @@ export interface ResultStream {
   select(...columns: readonly (string | Expr)[]): ResultStream;
   /** What a restart may not change. */
   identity(mode: OutputMode): QueryIdentity;
-  /** Starts the query. Throws if the checkpoint or the sink's folder is not this query's own. */
+  /**
+   * Starts the query. Throws if an option is wrong, or if the checkpoint or the sink's folder is not this
+   * query's own. The source and the sinks are closed then, as they are when a query ends.
+   */
   writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
 }
 
@@ -132,24 +137,27 @@ function resultStream(plan: ResultPlan): ResultStream {
     select: (...columns) => then("select", (rows) => rows.select(...columns as Expr[])),
     identity: (mode) => identityOf(plan, mode),
     async writeStream(sink, options) {
-      checkOptions("writeStream", { sink, options });
-      const { outputMode, checkpointLocation, rejected } = options;
-      checkMode(plan, sink, outputMode);
-      const pipeline = makePipeline(plan, outputMode);
       const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
+      let pipeline: Pipeline | undefined;
+      let checkpoint: Checkpoint | undefined;
       try {
+        checkOptions("writeStream", { sink, options });
+        const { outputMode, checkpointLocation, rejected } = options;
+        checkMode(plan, sink, outputMode);
+        pipeline = makePipeline(plan, outputMode);
         if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
-        const identity = identityOf(plan, outputMode);
         // Before anything is written: it may refuse.
         const first = hasStart(checkpointLocation)
           ? undefined
           : await startingOffsets(source, plan.options);
+        const identity = identityOf(plan, outputMode);
+        checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
         return await StreamingQuery.start({
           source,
           pipeline,
           sink,
           rejected,
-          checkpoint: await Checkpoint.open(checkpointLocation, identity, source.topic),
+          checkpoint,
           startingOffsets: async () => first ?? await startingOffsets(source, plan.options),
           maxOffsetsPerTrigger,
           failOnDataLoss,
@@ -158,7 +166,7 @@ function resultStream(plan: ResultPlan): ResultStream {
           now: options.now ?? Date.now,
         }, options);
       } catch (error) {
-        pipeline.close(); // it may have a thread
+        await closeParts({ source, pipeline, sink, rejected: options?.rejected, checkpoint });
         throw error;
       }
     },
@@ -203,58 +211,4 @@ function textOf(aggregates: Readonly<Record<string, Aggregate>>): string {
     const reads = typeof of === "object" ? readsOf(of).columns : [of ?? "*"];
     return `${name} = ${kind}(${reads === "any" ? "any column" : [...reads].sort().join(", ")})`;
   }).join(", ");
-}
-
-/** The names that `withColumns` added or replaced. */
-function namesAdded({ columns, sample }: RowPlan): Set<string> {
-  const rows = sample.limit(0);
-  return new Set(columns.flatMap((step) => rows.select(...step).columns));
-}
-
-/** A model reads the fields of the message: what replaces one before it would not be seen. */
-function checkScore(plan: ReadPlan, { features = [] }: Scorer): void {
-  const added = namesAdded(plan);
-  const replaced = [...plan.schema.map(({ name }) => name), SCORE].find((name) => added.has(name));
-  if (replaced !== undefined) {
-    throw new TypeError(
-      `score: withColumns replaces "${replaced}", and a model reads the fields of the message. ` +
-        "Call score first, or give the new column a name of its own",
-    );
-  }
-  const isNumber = (name: string) =>
-    plan.schema.some((field) => field.name === name && /^(double|integer)$/.test(field.type));
-  const missing = features.find((name) => !isNumber(name));
-  if (missing !== undefined) {
-    throw new TypeError(`score: the model reads "${missing}", and the schema has no such number`);
-  }
-}
-
-/** Finds where a new query begins. Throws if `startingOffsets` names what is not there. */
-async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
-  const { startingOffsets = "earliest", startingTimestamp, failOnDataLoss = true } = options;
-  if (startingTimestamp !== undefined) return await source.offsetsForTime!(startingTimestamp);
-  if (startingOffsets === "latest") return await source.latestOffsets();
-  const earliest = await source.earliestOffsets();
-  if (startingOffsets === "earliest") return earliest;
-  const latest = await source.latestOffsets();
-  for (const [partition, given] of Object.entries(startingOffsets)) {
-    const [first, end] = [earliest[partition], latest[partition]];
-    if (first === undefined || end === undefined) {
-      throw new RangeError(
-        `startingOffsets names partition ${partition}: ${source.description} has none, only ` +
-          Object.keys(latest).join(", "),
-      );
-    }
-    if (given < 0 || !failOnDataLoss || (given >= first && given <= end)) continue;
-    throw new RangeError(
-      `startingOffsets says ${given} for partition ${partition}: ${source.description} has offsets ` +
-        `${first} to ${end} there; begin at one of them, at -2 (earliest) or at -1 (latest)`,
-    );
-  }
-  return Object.fromEntries(
-    Object.entries(earliest).map(([partition, first]) => {
-      const given = startingOffsets[partition] ?? -2;
-      return [partition, given === -2 ? first : given === -1 ? latest[partition]! : given];
-    }),
-  );
 }

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { count, MemorySink, readStream, type Schema, TopicLog } from "lib";
-import { slowestPartition } from "../lib/core/watermark.ts";
+import { newestByPartition, nextWatermark, slowestPartition } from "../lib/core/watermark.ts";
 
 const SCHEMA: Schema = [{ name: "t", type: "timestamp" }];
 const at = (second: number) => JSON.stringify({ t: new Date(second * 1000).toISOString() });
@@ -14,6 +14,24 @@ Deno.test("slowestPartition() waits for the slowest partition that is not idle",
   equal(slowestPartition(first.times, [["0", 90]], { clock: 1099, idleAfter: 100 }).slowest, 20);
   equal(slowestPartition(first.times, [["0", 90]], { clock: 1100, idleAfter: 100 }).slowest, 90);
   equal(slowestPartition(first.times, [["0", 10]], rule).times["0"]![0], 50, "it never goes back");
+});
+
+Deno.test("rows without an event time neither hold nor move the watermark of idleAfter", () => {
+  const stats = { count: 2, min: 0, max: 0, avg: 0 };
+  const rule = { delay: 5, idleAfter: 100, clock: 1000 };
+  const newest = newestByPartition(
+    [["0", 2], ["1", 2], ["2", 0]],
+    Float64Array.of(NaN, NaN, 50, NaN),
+  );
+  deepEqual(newest, [["1", 50]]);
+  deepEqual(nextWatermark({ watermark: 0 }, { stats, newest }, rule), {
+    watermark: 45,
+    partitions: { "1": [50, 1000] },
+  });
+  // Only such rows, and the partition that had others is idle: the watermark stays, and is no Infinity.
+  const before = { watermark: 45, partitions: { "1": [50, 1000] } } as const;
+  const later = nextWatermark(before, { stats, newest: [] }, { ...rule, clock: 2000 });
+  deepEqual(later, before);
 });
 
 Deno.test("withWatermark(idleAfter) keeps a slow partition's rows, over a restart, and lets an idle one go", async () => {

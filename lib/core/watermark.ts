@@ -23,15 +23,22 @@ export function eventTimeStats(eventTimes: Float64Array): EventTimeStats {
   return { count: eventTimes.length, min, max, avg };
 }
 
-/** Returns the greatest event time of each partition that has rows; `eventTimes` follow in their order. */
+/**
+ * Returns the greatest event time of each partition that has rows with one; `eventTimes`, NaN where
+ * null, follow in their order.
+ */
 export function newestByPartition(
   rows: readonly (readonly [partition: string, rows: number])[],
   eventTimes: Float64Array,
 ): (readonly [partition: string, time: number])[] {
   let at = 0;
-  return rows.filter(([, length]) => length > 0).map(([partition, length]) =>
-    [partition, eventTimeStats(eventTimes.subarray(at, at += length)).max] as const
-  );
+  return rows.flatMap(([partition, length]) => {
+    let newest = -Infinity;
+    for (const end = at + length; at < end; at++) {
+      if (eventTimes[at]! > newest) newest = eventTimes[at]!;
+    }
+    return newest > -Infinity ? [[partition, newest] as const] : [];
+  });
 }
 
 /** Returns the statistics of the rows of both. */
@@ -70,7 +77,7 @@ export type PartitionTimes = Readonly<Record<string, readonly [newest: number, s
 
 /**
  * Returns the partition times after a batch, and the newest event time of the slowest partition that
- * had a row within `idleAfter` ms: the watermark then waits for that partition, and an idle one does
+ * had a readable row within `idleAfter` ms, null if none had: the watermark then waits for that partition, and an idle one does
  * not hold it. Flink's rule; Spark goes by the newest row of all partitions.
  *
  * `clock` is when the batch was planned, so that a rerun of the batch decides the same.
@@ -79,11 +86,31 @@ export function slowestPartition(
   times: PartitionTimes,
   newest: readonly (readonly [partition: string, time: number])[],
   { clock, idleAfter }: { clock: number; idleAfter: number },
-): { times: PartitionTimes; slowest: number } {
+): { times: PartitionTimes; slowest: number | null } {
   const next: Record<string, readonly [number, number]> = { ...times };
   for (const [partition, time] of newest) {
     next[partition] = [Math.max(time, next[partition]?.[0] ?? -Infinity), clock];
   }
   const active = Object.values(next).filter(([, seen]) => clock - seen < idleAfter);
-  return { times: next, slowest: Math.min(...active.map(([time]) => time)) };
+  const slowest = active.length > 0 ? Math.min(...active.map(([time]) => time)) : null;
+  return { times: next, slowest };
+}
+
+/** Returns the watermark that a batch leaves: Spark's, or with `idleAfter` Flink's by partition; times in ms. */
+export function nextWatermark(
+  { watermark, partitions }: {
+    readonly watermark: number;
+    readonly partitions?: PartitionTimes | undefined;
+  },
+  { stats, newest }: {
+    readonly stats: EventTimeStats;
+    readonly newest: readonly (readonly [partition: string, time: number])[];
+  },
+  { delay, idleAfter, clock }: { delay: number | null; idleAfter: number | null; clock: number },
+): { watermark: number; partitions?: PartitionTimes | undefined } {
+  if (stats.count === 0 || delay === null) return { watermark, partitions };
+  const advance = (maxEventTime: number) => advanceWatermark(watermark, { maxEventTime, delay });
+  if (idleAfter === null) return { watermark: advance(stats.max) };
+  const { times, slowest } = slowestPartition(partitions ?? {}, newest, { clock, idleAfter });
+  return { watermark: slowest === null ? watermark : advance(slowest), partitions: times };
 }

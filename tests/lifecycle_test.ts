@@ -1,0 +1,109 @@
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { count, MemorySink, MemorySource, readStream, type Sink, type WriteOptions } from "lib";
+
+const ROW = '{"t":"2024-01-01T10:00:00Z"}';
+
+/** A source that says whether it was closed, and can go away: then its calls wait for `close`. */
+class Away extends MemorySource {
+  isClosed = false;
+  isAway = false;
+  readonly left = Promise.withResolvers<void>();
+  readonly #closing = Promise.withResolvers<never>();
+
+  override latestOffsets() {
+    if (!this.isAway) return super.latestOffsets();
+    this.left.resolve();
+    return this.#closing.promise;
+  }
+
+  override close() {
+    this.isClosed = true;
+    this.#closing.promise.catch(() => {});
+    this.#closing.reject(new Error("an outage of 120 s"));
+    return super.close();
+  }
+}
+
+function sinkThat(open: () => Promise<void>): Sink & { isClosed: boolean } {
+  return {
+    description: "S",
+    isClosed: false,
+    open,
+    addBatch: () => Promise.resolve(),
+    close() {
+      this.isClosed = true;
+      return Promise.resolve();
+    },
+  };
+}
+
+function start(source: MemorySource, sink: Sink, options: Partial<WriteOptions>) {
+  return readStream(source, [{ name: "t", type: "timestamp" }])
+    .withWatermark("t", "10 seconds").groupByWindow("t", "1 minute").agg({ n: count() })
+    .writeStream(sink, { outputMode: "append", checkpointLocation: "", ...options });
+}
+
+Deno.test("a start that fails closes source and sinks, and lets the checkpoint go", async () => {
+  const dir = await Deno.makeTempDir();
+  const fails = () => sinkThat(() => Promise.reject(new Error("no room")));
+  const works = () => sinkThat(() => Promise.resolve());
+  for (
+    const [sink, rejected, checkpointLocation, message] of [
+      [works(), fails(), dir, /no room/],
+      [fails(), works(), dir, /no room/],
+      [works(), works(), "", /checkpointLocation/],
+    ] as const
+  ) {
+    const source = new Away();
+    await rejects(start(source, sink, { rejected, checkpointLocation }), message);
+    deepEqual([source.isClosed, sink.isClosed, rejected.isClosed], [true, true, true]);
+  }
+  await (await start(new Away(), works(), { checkpointLocation: dir })).stop(); // it is not locked
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("what onProgress throws is told once, with the batch, and the query goes on", async () => {
+  for (const onProgress of [() => JSON.parse("{"), () => Promise.reject(new Error("ui broke"))]) {
+    const dir = await Deno.makeTempDir();
+    const source = new MemorySource();
+    source.addData([ROW]);
+    const told: string[] = [];
+    const warn = console.warn;
+    console.warn = (text: string) => told.push(text);
+    try {
+      const options = { checkpointLocation: dir, trigger: "available-now", onProgress };
+      const query = await start(source, new MemorySink(), options);
+      await query.awaitTermination();
+      equal(query.recentProgress.length, 2);
+    } finally {
+      console.warn = warn;
+    }
+    equal(told.length, 1);
+    match(told[0]!, /onProgress threw after batch 0, and the query goes on: /);
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("stop() leaves a source that is away, without a failure, and a restart goes on", async () => {
+  const dir = await Deno.makeTempDir();
+  const source = new Away();
+  source.addData([ROW]);
+  const query = await start(source, new MemorySink(), { checkpointLocation: dir });
+  await query.processAllAvailable();
+  source.isAway = true;
+  await source.left.promise;
+  await query.stop();
+  equal(query.exception, null);
+  equal(query.status.message, "Stopped");
+  ok(source.isClosed);
+  const next = new Away();
+  next.addData([ROW]);
+  next.addData([ROW]);
+  const again = await start(next, new MemorySink(), {
+    checkpointLocation: dir,
+    trigger: "available-now",
+  });
+  await again.awaitTermination();
+  equal(again.lastProgress!.rows.total.read, 2);
+  await Deno.remove(dir, { recursive: true });
+});
