@@ -61,7 +61,7 @@ export interface Source {
   offsetsForTime?(timestampMs: number): Promise<Offsets>;
   /**
    * Returns the messages with offsets in `[start, end)` of each partition of `end`, partitions in
-   * ascending order. The same range always gives the same messages. Both name the same partitions.
+   * ascending order, each as one `Messages` or several that follow one another. The same range always gives the same messages. Both name the same partitions.
    */
   getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]>;
   /** Says where `getBatch` would find them, if that is in files. */

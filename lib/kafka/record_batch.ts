@@ -17,6 +17,8 @@ const CHECKED_FROM = 21;
 const CODEC = 0x07;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+/** More buffers than these are copied into one. */
+const MAX_VIEWS = 4;
 /** Lengths of a record, its key and its value, attributes, time, offset and headers: a byte each. */
 const MIN_RECORD_BYTES = 7;
 
@@ -170,35 +172,59 @@ export function within(batch: RecordBatch, from: number, end: number): RecordBat
   };
 }
 
-/** Returns the messages of batches in order as one buffer of their own. */
-export function messagesOf(batches: readonly RecordBatch[], partition: string): Messages {
+/**
+ * Returns the messages of batches in order: as views of what was fetched, as far as they lie in few
+ * buffers, else as one buffer of their own. There is at least one `Messages`, which may be empty.
+ */
+export function messagesOf(batches: readonly RecordBatch[], partition: string): Messages[] {
   const parts = batches.filter(({ offsets }) => offsets.length > 0);
-  const count = parts.reduce((sum, { offsets }) => sum + offsets.length, 0);
+  const byBuffer = Map.groupBy(parts, ({ bytes }) => bytes.buffer);
+  if (byBuffer.size === 0 || byBuffer.size > MAX_VIEWS) return [joined(parts, partition)];
+  return [...byBuffer].map(([buffer, parts]) => {
+    const [from, last] = [parts[0]!.bytes.byteOffset, parts.at(-1)!.bytes];
+    const bytes = new Uint8Array(buffer, from, last.byteOffset + last.length - from);
+    return {
+      partition,
+      bytes,
+      ...placed(parts, parts.map((part) => part.bytes.byteOffset - from)),
+    };
+  });
+}
+
+function joined(parts: readonly RecordBatch[], partition: string): Messages {
   const size = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
   if (size > 0xffffffff) {
     throw new RangeError(
       "Cannot hold more than 4 GiB of a partition in one batch: lower maxOffsetsPerTrigger",
     );
   }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  const places = parts.map((part) => {
+    bytes.set(part.bytes, at);
+    return (at += part.bytes.length) - part.bytes.length;
+  });
+  return { partition, bytes, isGivenAway: true, ...placed(parts, places) };
+}
+
+/** Returns where the messages of parts are whose bytes begin at these places. */
+function placed(parts: readonly RecordBatch[], places: readonly number[]) {
+  const count = parts.reduce((sum, { offsets }) => sum + offsets.length, 0);
   const offsets = new Float64Array(count);
   const starts = new Uint32Array(count);
   const ends = new Uint32Array(count);
-  const bytes = new Uint8Array(size);
   const tombstones = new Uint8Array(parts.some((part) => part.tombstones.length > 0) ? count : 0);
-  let [row, at] = [0, 0];
-  for (const part of parts) {
-    const shift = at - part.starts[0]!;
+  let row = 0;
+  for (const [i, part] of parts.entries()) {
+    const shift = places[i]! - part.starts[0]!;
     offsets.set(part.offsets, row);
     if (part.tombstones.length > 0) tombstones.set(part.tombstones, row);
-    bytes.set(part.bytes, at);
-    for (let i = 0; i < part.starts.length; i++, row++) {
-      starts[row] = part.starts[i]! + shift;
-      ends[row] = part.ends[i]! + shift;
+    for (let k = 0; k < part.starts.length; k++, row++) {
+      starts[row] = part.starts[k]! + shift;
+      ends[row] = part.ends[k]! + shift;
     }
-    at += part.bytes.length;
   }
-  const own = { partition, offsets, bytes, starts, ends, isGivenAway: true };
-  return { ...own, ...tombstones.length > 0 && { tombstones } };
+  return { offsets, starts, ends, ...tombstones.length > 0 && { tombstones } };
 }
 
 /** Returns the index of the first offset that is not before `offset`. */

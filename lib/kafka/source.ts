@@ -12,6 +12,8 @@ export interface KafkaOptions extends TopicOptions {
 /** Empty answers in a row, each after a wait of half a second, before the rest of a range counts as gone. */
 const EMPTY_FETCHES = 10;
 
+const BYTES_A_MESSAGE = 512;
+
 /** Where the reading of a partition stands. */
 interface Position {
   /** The end of the last range read. */
@@ -39,6 +41,8 @@ export class KafkaSource implements Source {
   lostOffsets = 0;
   readonly #topic: KafkaTopic;
   readonly #failOnDataLoss: boolean;
+  /** Messages there were when it was opened. */
+  #messages = 0;
   /** The last read of each partition: the next one waits for it. */
   readonly #reads = new Map<string, Promise<unknown>>();
   readonly #positions = new Map<string, Position>();
@@ -52,6 +56,10 @@ export class KafkaSource implements Source {
     const opened = await KafkaTopic.open(bootstrap, topic, options);
     const source = new KafkaSource(opened.topic, options);
     source.identity = opened.id;
+    const { offsets: ends } = await opened.topic.list({ fromBeginning: false });
+    for (const [partition, first] of Object.entries(opened.offsets)) {
+      source.#messages += Math.max(0, (ends[partition] ?? 0) - first);
+    }
     return source;
   }
 
@@ -83,13 +91,19 @@ export class KafkaSource implements Source {
   async getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]> {
     const topicId = this.identity;
     const partitions = Object.keys(end).sort((a, b) => Number(a) - Number(b));
-    return await Promise.all(partitions.map((partition) => {
+    const all = await Promise.all(partitions.map((partition) => {
       const range = { partition, topicId, start: start[partition] ?? 0, end: end[partition]! };
       // In turn, so that a range goes on with what was fetched for the one before.
       const read = Promise.resolve(this.#reads.get(partition)).then(() => this.#read(range));
       this.#reads.set(partition, read.catch(() => {}));
       return read;
     }));
+    return all.flat();
+  }
+
+  /** A guess: Kafka does not say how large messages are. */
+  unreadBytes(): number {
+    return this.#messages * BYTES_A_MESSAGE;
   }
 
   close(): Promise<void> {
@@ -102,7 +116,7 @@ export class KafkaSource implements Source {
     return offsets;
   }
 
-  async #read(range: Range): Promise<Messages> {
+  async #read(range: Range): Promise<Messages[]> {
     const { partition, start, end } = range;
     const from = start > end ? await this.#lose(start, range) : start;
     const kept = this.#positions.get(partition);

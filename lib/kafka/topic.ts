@@ -23,6 +23,12 @@ export interface TopicOptions extends KafkaSecurity {
   readonly outageTimeoutMs?: number;
 }
 
+/** An offset of each partition, of the topic with this id: hex, undefined if its brokers give none. */
+export interface Listing {
+  readonly id: string | undefined;
+  readonly offsets: Offsets;
+}
+
 /** Which offset of each partition is asked for. */
 export type ListPosition = { fromBeginning: boolean } | { fromTimestamp: number };
 
@@ -49,14 +55,14 @@ export class KafkaTopic {
   #isOpen = false;
 
   /**
-   * Connects and looks the topic up; throws within 10 s if there is no such broker or topic, or if a
+   * Connects and looks the topic and its earliest offsets up; throws within 10 s if there is no such broker or topic, or if a
    * broker cannot be reached at the address that it gives for itself.
    */
   static async open(
     bootstrap: string,
     name: string,
     options: TopicOptions,
-  ): Promise<{ topic: KafkaTopic; id: string | undefined }> {
+  ): Promise<Listing & { topic: KafkaTopic }> {
     const closing = new AbortController();
     const client = await kafkaClient(bootstrap, { ...options, signal: closing.signal });
     const topic = new KafkaTopic(bootstrap, name, options.outageTimeoutMs ?? 120_000, {
@@ -64,9 +70,9 @@ export class KafkaTopic {
       closing,
     });
     try {
-      const { id } = await topic.list({ fromBeginning: true });
+      const earliest = await topic.list({ fromBeginning: true });
       topic.#isOpen = true;
-      return { topic, id };
+      return { topic, ...earliest };
     } catch (error) {
       await topic.close();
       throw error;
@@ -83,8 +89,8 @@ export class KafkaTopic {
     this.#closing = closing;
   }
 
-  /** Lists an offset of each partition, and the topic's id in hex if its brokers give it one (Kafka 2.8). */
-  list(position: ListPosition): Promise<{ id: string | undefined; offsets: Offsets }> {
+  /** Lists an offset of each partition, and the topic's id, which brokers of Kafka 2.8 and newer give. */
+  list(position: ListPosition): Promise<Listing> {
     return this.#retrying(async () => {
       await this.#cluster.addTargetTopic(this.name);
       await this.#cluster.refreshMetadata(); // shows partitions that were added

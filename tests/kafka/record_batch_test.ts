@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import * as zlib from "node:zlib";
 import { crc32c } from "@node-rs/crc32";
+import type { Messages } from "../../lib/core/types.ts";
 import { endOf, messagesOf, recordBatches, within } from "../../lib/kafka/record_batch.ts";
 
 interface BatchOptions {
@@ -58,12 +59,12 @@ function read(
 ) {
   const batches = [...recordBatches({ aborted, records })];
   const parts = batches.map((batch) => within(batch, range.from, range.end));
-  const messages = messagesOf(parts, "0");
-  const values = Array.from(
-    messages.offsets,
-    (_, i) => Buffer.from(messages.bytes.subarray(messages.starts[i], messages.ends[i])).toString(),
-  );
-  return { next: batches.at(-1)?.next, values, messages };
+  const all = messagesOf(parts, "0");
+  return { next: batches.at(-1)?.next, values: all.flatMap(valuesOf), messages: all[0]! };
+}
+
+function valuesOf({ bytes, starts, ends }: Messages): string[] {
+  return Array.from(starts, (start, i) => Buffer.from(bytes.subarray(start, ends[i])).toString());
 }
 
 function assertRefused(records: Uint8Array, message: RegExp, name = ""): void {
@@ -86,12 +87,34 @@ Deno.test("within() takes the offsets of the half-open range and no other", () =
   }
 });
 
-Deno.test("what messagesOf() gives away is not what the source still reads", () => {
-  const batches = [...recordBatches({ aborted: [], records: batch(0, ["a", "b"]) })];
-  const first = messagesOf(batches.map((batch) => within(batch, 0, 1)), "0");
-  structuredClone(first.bytes, { transfer: [first.bytes.buffer as ArrayBuffer] });
-  const rest = messagesOf(batches.map((batch) => within(batch, 1, 2)), "0");
-  assert.equal(Buffer.from(rest.bytes).toString(), "b");
+Deno.test("messagesOf() gives views of few buffers, and joins many into one of its own", () => {
+  for (let buffers = 1; buffers < 9; buffers++) {
+    const fetched = Array.from(
+      { length: buffers },
+      (_, i) =>
+        Uint8Array.from(
+          Buffer.concat([batch(4 * i, ["a", `${i}`]), batch(4 * i + 2, [null, "b"])]),
+        ),
+    );
+    const batches = fetched.flatMap((records) => [...recordBatches({ aborted: [], records })]);
+    const inner = batches.map((batch) => within(batch, 1, 4 * buffers - 1));
+    const messages = messagesOf(inner, "7");
+    const expected = fetched.flatMap((_, i) => ["a", `${i}`, "", "b"]).slice(1, -1);
+    assert.deepEqual(messages.flatMap(valuesOf), expected);
+    assert.deepEqual(
+      messages.flatMap(({ offsets }) => [...offsets]),
+      expected.map((_, i) => i + 1),
+    );
+    const isView = messages.every(({ bytes }, i) => bytes.buffer === fetched[i]!.buffer);
+    assert.equal(isView, messages.length === buffers && !messages.some((m) => m.isGivenAway));
+    assert.equal(messages.length, buffers <= 4 ? buffers : 1);
+    for (const { partition, tombstones, bytes, isGivenAway } of messages) {
+      assert.equal(partition, "7");
+      assert.ok(tombstones!.includes(1));
+      if (isGivenAway) assert.equal(bytes.buffer.byteLength, bytes.length);
+    }
+  }
+  assert.deepEqual(messagesOf([], "7").map(valuesOf), [[]]);
 });
 
 Deno.test("messagesOf() marks null values and keeps empty ones apart from them", () => {
