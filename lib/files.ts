@@ -59,8 +59,10 @@ export async function readFile(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    const isThere = !(error instanceof Deno.errors.NotFound) &&
+      !(error instanceof Deno.errors.NotADirectory);
+    if (isThere) throw error;
+    return undefined;
   }
 }
 

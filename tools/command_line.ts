@@ -193,11 +193,33 @@ export async function runCommand<O extends Options>(
   try {
     return await action(parseCommand(command, args)) ?? 0;
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(sentenceOf(error));
     if (!(error instanceof UsageError)) return 1;
     console.error(`${usageOf(command)}\ndeno task ${command.name} --help explains the options`);
     return 2;
   }
+}
+
+const VERBS: Readonly<Record<string, string>> = {
+  mkdir: "make the folder",
+  readfile: "read",
+  writefile: "write",
+};
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/No such file/, "check the path"],
+  [/Is a directory/, "name a file in it"],
+  [/Not a directory/, "part of the path is a file: check it"],
+  [/Read-only|Permission denied|not permitted/, "choose another place, or make this one writable"],
+  [/No space/, "make room, or choose another place"],
+];
+
+/** Says what happened; where the system says it, also where and what to do. */
+function sentenceOf(error: unknown): string {
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  const [, what, verb, path] = /^([^:]+) \(os error \d+\): (\w+) '(.+)'$/.exec(message) ?? [];
+  if (what === undefined) return message;
+  const [, remedy = "check it"] = REMEDIES.find(([pattern]) => pattern.test(what)) ?? [];
+  return `Cannot ${VERBS[verb!] ?? verb} "${path}": ${what}; ${remedy}`;
 }
 
 /** Reads a number that an option gives. Throws a `UsageError` if `holds` does not; `rule` says what it should be. */

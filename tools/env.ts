@@ -111,6 +111,10 @@ export function chromiumFlags(): string[] {
 
 /** Lists the notebooks named, or all of `notebooks/`, as full paths in alphabetical order. */
 export async function listNotebooks(names: readonly string[]): Promise<readonly string[]> {
+  for (const name of names) {
+    if (await exists(resolve(name))) continue;
+    throw new Error(`There is no notebook "${name}": name an .ipynb file, or none for all`);
+  }
   if (names.length > 0) return names.map((name) => resolve(name));
   const folder = join(ROOT, "notebooks");
   const found: string[] = [];

@@ -1,6 +1,5 @@
 /** The program behind `deno task kpi`, which `tools/run.ts` starts. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { JsonlSink } from "../lib/sinks/jsonl.ts";
 import {
   ConsoleSink,
@@ -28,7 +27,7 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
     await Deno.writeTextFile(writeSpec, `${JSON.stringify(spec, null, 2)}\n`);
   }
   if (checkpointLocation === undefined) return;
-  if (plan.progress !== undefined) cutTornLine(plan.progress);
+  if (plan.progress !== undefined) openProgress(plan.progress);
   const sink = sinkOf(plan.sink);
   if (spark !== undefined) await takeOver(spec, { spark, checkpoint: checkpointLocation, sink });
   const run = new KpiRun();
@@ -77,9 +76,10 @@ function sinkOf(place: SinkPlace): Sink {
   return new ConsoleSink({ print });
 }
 
-/** Cuts off the line that a crash left unfinished. */
-function cutTornLine(path: string): void {
-  const bytes = existsSync(path) ? Deno.readFileSync(path) : new Uint8Array();
+/** Makes sure that the file can be written, and cuts off the line that a crash left unfinished. */
+function openProgress(path: string): void {
+  Deno.openSync(path, { append: true, create: true }).close();
+  const bytes = Deno.readFileSync(path);
   const end = bytes.lastIndexOf(10) + 1;
   if (end < bytes.length) Deno.truncateSync(path, end);
 }

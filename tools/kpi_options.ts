@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseDuration } from "../lib/core/duration.ts";
 import type { Offsets } from "../lib/core/types.ts";
@@ -80,25 +79,30 @@ export function checkPlaces({ sink, checkpoint, rejected, progress, writeSpec }:
     ...sink.kind === "jsonl" && { sink: sink.path },
   };
   for (const [name, path] of Object.entries(folders)) {
-    if (path !== undefined && typeOf(path) === "file") {
-      throw new Error(
-        `--${name} should be a folder, and "${path}" is a file: choose another place`,
-      );
-    }
+    if (path === undefined || (typeOf(path) ?? "a folder") === "a folder") continue;
+    throw new Error(
+      `--${name} should be a folder, and "${path}" is ${typeOf(path)}: choose another place`,
+    );
   }
   for (const [name, path] of Object.entries(files)) {
     if (path === undefined) continue;
-    if (typeOf(path) === "folder") {
-      throw new Error(`--${name} should be a file, and "${path}" is a folder: add a file's name`);
+    if ((typeOf(path) ?? "a file") !== "a file") {
+      throw new Error(
+        `--${name} should be a file, and "${path}" is ${typeOf(path)}: choose another place`,
+      );
     }
-    if (typeOf(dirname(path)) === "folder") continue;
+    if (typeOf(dirname(path)) === "a folder") continue;
     throw new Error(`There is no folder "${dirname(path)}" for --${name} "${path}": make it first`);
   }
 }
 
-function typeOf(path: string): "file" | "folder" | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found && (found.isDirectory() ? "folder" : "file");
+function typeOf(path: string): "a file" | "a folder" | "no plain file" | undefined {
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    return isFile ? "a file" : isDirectory ? "a folder" : "no plain file";
+  } catch {
+    return undefined; // what is wrong with it will be told by who uses it
+  }
 }
 
 /** Reads `log:DIR` or `kafka:HOST:PORT,…` and the topic's name. */

@@ -144,9 +144,6 @@ async function launch(program: string, access: Access, args: readonly string[]):
     }).spawn();
     passSignals(child);
     code = (await child.status).code;
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new Error(`Cannot make a folder: ${message}. Choose another place`, { cause });
   } finally {
     if (code !== 0) made.forEach(removeEmpty);
   }

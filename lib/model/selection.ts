@@ -35,7 +35,9 @@ export async function selectModel(
   try {
     await Deno.stat(path);
   } catch (cause) {
-    throw new Error(`No model at "${path}": ${cause}; run models/train.py to make it`, { cause });
+    const { message } = cause as Error;
+    const why = message.replace(/ \(os error.*/, "");
+    throw new Error(`No model at "${path}": ${why}; run models/train.py to make it`, { cause });
   }
   const source = summary ? "summary" : "default";
   return { name: options.model === undefined ? name : basename(path), path, threshold, source };

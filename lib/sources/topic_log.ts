@@ -127,7 +127,9 @@ export class TopicLog implements Source {
     this.#identity = identity;
     for (const { name } of Deno.readDirSync(this.folder)) {
       const partition = /^partition-(0|[1-9]\d*)\.jsonl$/.exec(name)?.[1];
-      if (partition !== undefined) this.#lines(partition);
+      if (partition === undefined) continue;
+      if (!this.#partitions.has(partition)) refuseOther(join(this.folder, name));
+      this.#lines(partition);
     }
   }
 
@@ -136,6 +138,21 @@ export class TopicLog implements Source {
     if (!this.#partitions.has(partition)) this.#partitions.set(partition, new Lines(file));
     return this.#partitions.get(partition)!;
   }
+}
+
+/** Throws a `TypeError` for what would not be read or would never end: a folder, a pipe, a link to nothing. */
+function refuseOther(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isFile()) return;
+  const kind = found?.isDirectory()
+    ? "a folder"
+    : found
+    ? "a pipe or a device"
+    : "a link to nothing";
+  throw new TypeError(
+    `Cannot read the topic log "${file}": it is ${kind}, and a partition should be a text file; ` +
+      `move it away, or write a file in its place`,
+  );
 }
 
 /** After which an unfinished line seems to be forgotten. */
