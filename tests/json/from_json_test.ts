@@ -442,3 +442,9 @@ function instantOf(value: unknown): number | undefined {
   const millis = Date.parse(String(value));
   return Number.isNaN(millis) || new Date(millis).toISOString() !== value ? undefined : millis;
 }
+
+Deno.test("parseMessages() keeps a value that is no string as it stands in a field of strings", () => {
+  const values = ["1.50", "-0", "1e3", "[1, 2]", '{"a": 1}', "true", "NaN"];
+  const parsed = parse(values.map((value) => `{"s":${value}}`), schemaOf({ s: "string" }));
+  assert.deepEqual(values.map((_, row) => cell(parsed, row, "s")), values);
+});
