@@ -1,6 +1,6 @@
 """Turns a saved Spark ML PipelineModel into the ONNX file that the notebook, `deno task kpi` and Spark score with.
 
-    pip install -r tools/spark/requirements.txt
+    pip install -r tools/spark/spark-4.txt
     python models/from_spark.py MODEL_DIR --rows ROWS.jsonl --out FILE.onnx [--expect COLUMN]
 
 MODEL_DIR is what `PipelineModel.save` wrote: a VectorAssembler, then a StandardScaler or none, then a
@@ -125,7 +125,8 @@ def forest(folder: Path, columns: np.ndarray, shift: np.ndarray, scale: np.ndarr
     trees: dict[int, list[dict]] = {}
     for row in table(folder / "data"):
         trees.setdefault(row["treeID"], []).append(row["nodeData"])
-    weights = {row["treeID"]: row["weights"] for row in table(folder / "treesMetadata")}
+    # Tree, metadata and weight: Spark 3.5 names the columns, Spark 4 numbers them.
+    weights = {tree: weight for tree, _, weight in (row.values() for row in table(folder / "treesMetadata"))}
     nodes = {name: [] for name in ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")}
     targets = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
 

@@ -213,6 +213,11 @@ export const SPARK = command({
       required: true,
       help: "Spark's checkpoint, from which a restart goes on",
     },
+    spark: { value: "4|3.5", default: "4", help: "the line of releases, installed into .cache" },
+    "from-checkpoint": {
+      value: "DIR",
+      help: "a new --checkpoint goes on where this run of deno task kpi ended",
+    },
     master: { value: "URL", default: "local[*]", help: "where Spark runs" },
     trigger: {
       value: "available-now|DURATION",

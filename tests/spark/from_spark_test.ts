@@ -1,7 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { OnnxModel } from "lib";
-import { PYTHON } from "../../tools/spark/spark.ts";
+import { SPARK_LINES, sparkHome } from "../../tools/spark/install.ts";
 import { withoutSpark } from "./topics.ts";
 
 const ignore = await withoutSpark("tests/spark/from_spark_test.ts");
@@ -9,7 +9,9 @@ const MODELS = join(import.meta.dirname!, "models");
 const ROWS = join(MODELS, "scored.jsonl");
 
 async function python(...args: readonly string[]): Promise<{ code: number; output: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(PYTHON, { args: [...args] }).output();
+  const { code, stdout, stderr } = await new Deno.Command(sparkHome(SPARK_LINES[0]).python, {
+    args: [...args],
+  }).output();
   return { code, output: new TextDecoder().decode(new Uint8Array([...stdout, ...stderr])) };
 }
 
@@ -18,14 +20,14 @@ function convert(model: string, out: string, ...options: readonly string[]) {
   return python(script, join(MODELS, model), "--rows", ROWS, "--out", out, ...options);
 }
 
-for (const kind of ["lr", "rf"]) {
+for (const [line, kind] of SPARK_LINES.flatMap((line) => [[line, "lr"], [line, "rf"]])) {
   Deno.test(
-    { name: `a saved Spark ${kind} scores here as PySpark scored it`, ignore },
+    { name: `an ${kind} that Spark ${line} saved scores here as PySpark scored it`, ignore },
     async () => {
       const dir = await Deno.makeTempDir();
       const out = join(dir, "model.onnx");
       const { code, output } = await convert(
-        `fraud_${kind}_model`,
+        `${line}/fraud_${kind}_model`,
         out,
         "--expect",
         `${kind}_prob`,
@@ -51,7 +53,7 @@ for (const kind of ["lr", "rf"]) {
 Deno.test({ name: "a model that differs from the given rows is not written", ignore }, async () => {
   const dir = await Deno.makeTempDir();
   const out = join(dir, "model.onnx");
-  const { code, output } = await convert("fraud_lr_model", out, "--expect", "rf_prob");
+  const { code, output } = await convert("3.5/fraud_lr_model", out, "--expect", "rf_prob");
   equal(code, 1);
   match(output, /Not written: \d+ of 200 rows differ by more than 1e-06/);
   equal([...Deno.readDirSync(dir)].length, 0);
@@ -59,7 +61,7 @@ Deno.test({ name: "a model that differs from the given rows is not written", ign
 });
 
 Deno.test({ name: "a folder that is no saved pipeline is refused by name", ignore }, async () => {
-  const { code, output } = await convert("fraud_rf_model/stages", "nowhere.onnx");
+  const { code, output } = await convert("3.5/fraud_rf_model/stages", "nowhere.onnx");
   equal(code, 1);
   match(output, /Cannot read .*stages: it has no metadata/);
 });

@@ -4,19 +4,29 @@ import { join } from "node:path";
 import type { DataFrame } from "polars";
 import { type KpiSpec, MemorySink, openKpis, parseKpiSpec, TRANSACTION_SCHEMA } from "lib";
 import { replay } from "replay";
-import { installSpark, isSparkInstalled, missingForSpark } from "../../tools/spark/spark.ts";
+import {
+  installSpark,
+  isSparkInstalled,
+  missingForSpark,
+  SPARK_LINES,
+  type SparkLine,
+} from "../../tools/spark/install.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
-const FILES = ["partition-0.jsonl", "partition-1.jsonl", "partition-2.jsonl"];
+/** The files of a topic of three partitions. */
+export const FILES = ["partition-0.jsonl", "partition-1.jsonl", "partition-2.jsonl"];
 
 /** Whether the tests that need Spark are left out here; says so, and CI never leaves them out. */
-export async function withoutSpark(file: string): Promise<boolean> {
+export async function withoutSpark(
+  file: string,
+  line: SparkLine = SPARK_LINES[0],
+): Promise<boolean> {
   if (Deno.env.get("CI") === "true") {
-    await installSpark();
+    await installSpark(line);
     return false;
   }
-  const missing = await missingForSpark() ??
-    (await isSparkInstalled() ? undefined : "PySpark is not installed in .cache/spark-venv.");
+  const missing = await missingForSpark(line) ??
+    (await isSparkInstalled(line) ? undefined : `PySpark ${line} is not installed in .cache.`);
   if (missing === undefined) return false;
   console.warn(
     `\n*** NOT RUN: ${file}. ${missing} CI=true deno task test tests/spark installs it ***\n`,

@@ -81,7 +81,6 @@ Deno.test("every task of deno.json has its table", () => {
 });
 
 for (const [name, table] of COMMANDS) {
-  if (name === "bench") continue; // its options are being rewritten
   Deno.test(`deno task ${name} --help explains it on standard output, starts nothing, ends with 0`, async () => {
     const help = await task(name, "--help");
     deepEqual(help, { code: 0, stdout: `${helpOf(table)}\n`, stderr: "" });

@@ -111,6 +111,14 @@ export const BENCH = command({
     only: { value: "ID,…", help: "these trials only, written to .cache/bench" },
     long: { help: "measures memory over ten times the rows too; takes tens of GB for a while" },
     real: { value: "FILE", help: "plays a recording, .parquet or .csv, too" },
+    resume: { help: "goes on with a run of this commit that was cut off" },
+    against: {
+      value: "DIR",
+      help: "compares with another checkout instead: both models, from a topic log and from Kafka",
+    },
+    straight: {
+      help: "starts our program as deno run -A tools/kpi.ts, for a profiler; to .cache/bench",
+    },
   },
-  examples: ["bench --quick"],
+  examples: ["bench --long", "bench --quick --only kafka", "bench --against ../before"],
 });

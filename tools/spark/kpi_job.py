@@ -1,6 +1,6 @@
-"""Runs a KPI query on Apache Spark, from the JSON that `deno task kpi --write-spec FILE` writes.
+"""Runs a KPI query on Apache Spark 4 or 3.5, from the JSON that `deno task kpi --write-spec FILE` writes.
 
-    spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.12:3.5.7 \\
+    spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.13:4.3.0 \\
       tools/spark/kpi_job.py --spec FILE --sink parquet:DIR --checkpoint DIR
 
 The same ONNX file scores the rows, through onnxruntime on each executor. The table is the one that
@@ -36,11 +36,13 @@ def main() -> None:
     parser.add_argument("--spec", type=Path, required=True, help="the query, written by --write-spec")
     parser.add_argument("--sink", required=True, help="parquet:DIR (append only) or batches:DIR, a folder a batch")
     parser.add_argument("--checkpoint", required=True, help="where a restart goes on from")
+    parser.add_argument("--handover", type=Path, help="what deno task spark --from-checkpoint wrote; CHECKPOINT has it")
     parser.add_argument("--trigger", default="available-now", help='available-now or such as "10 seconds"')
     parser.add_argument("--kafka", action="append", default=[], metavar="KEY=VALUE", help="a Kafka option")
     args = parser.parse_args()
     spark = session(SparkSession.builder.appName("kpi"))
-    spec = json.loads(args.spec.read_text())
+    handover = args.handover or Path(args.checkpoint) / "handover.json"
+    spec = {**json.loads(args.spec.read_text()), **(json.loads(handover.read_text()) if handover.exists() else {})}
     kafka = dict(option.split("=", 1) for option in args.kafka)
     query = start(spark, spec, args.sink, args.checkpoint, trigger=args.trigger, kafka=kafka)
     query.awaitTermination()
@@ -166,18 +168,20 @@ def kpis(rows: DataFrame, spec: dict) -> DataFrame:
         "fp": count_if(alert & (F.col("Class") == 0)),
         "fn": count_if(~alert & fraud),
     }
-    return (
+    table = (
         rows.withWatermark("event_time", spec["watermark"])
         .groupBy(F.window("event_time", spec["window"], slide))
         .agg(*[value.alias(name) for name, value in counts.items()])
-        .select(
-            F.col("window.start").alias("window_start"),
-            F.col("window.end").alias("window_end"),
-            F.lit(spec["watermark"]).alias("watermark"),
-            *counts,
-            ratio("tp", "n_alert").alias("precision"),
-            ratio("tp", "n_fraud_true").alias("recall"),
-        )
+    )
+    if spec.get("finalUntil") is not None:  # the other engine wrote them, and not all of their rows are read again
+        table = table.where(F.unix_millis(F.col("window.end")) > spec["finalUntil"])
+    return table.select(
+        F.col("window.start").alias("window_start"),
+        F.col("window.end").alias("window_end"),
+        F.lit(spec["watermark"]).alias("watermark"),
+        *counts,
+        ratio("tp", "n_alert").alias("precision"),
+        ratio("tp", "n_fraud_true").alias("recall"),
     )
 
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { replay } from "replay";
 import { step } from "../env.ts";
 import type { Figures } from "./scale.ts";
-import { installSpark, PYTHON } from "./spark.ts";
+import { installSpark, SPARK_LINES } from "./install.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SIZES = [60_000, 240_000] as const;
@@ -14,7 +14,7 @@ const OFFSETS_PER_TRIGGER = 60_000;
 /** Runs both engines over the recording, once and four times as long, and takes the difference. */
 export async function measure(): Promise<Figures> {
   if (Deno.build.os !== "linux") throw new Error("CPU time is read from /proc: measure on Linux");
-  await installSpark();
+  const { python } = await installSpark(SPARK_LINES[0]);
   const dir = await Deno.makeTempDir({ prefix: "scale-" });
   const runs: { process: number[]; spark: number[] } = { process: [], spark: [] };
   let bytesPerMessage = 0, bytesPerWindow = 0;
@@ -31,8 +31,8 @@ export async function measure(): Promise<Figures> {
     ];
     const ours = ["--checkpoint", at("ours"), "--sink", `parquet:${at("out")}`];
     const theirs = ["--checkpoint", at("spark"), "--sink", `parquet:${at("spark-out")}`];
-    runs.process.push(await cpuSecondsOf("kpi", [...query, ...limit, ...ours]));
-    runs.spark.push(await cpuSecondsOf("spark", ["--spec", file, ...theirs]));
+    runs.process.push(await cpuSecondsOf(python, "kpi", [...query, ...limit, ...ours]));
+    runs.spark.push(await cpuSecondsOf(python, "spark", ["--spec", file, ...theirs]));
     const names = Array.from(Deno.readDirSync(join(dir, topic)), ({ name }) => name);
     const bytes = names.reduce((sum, name) => sum + Deno.statSync(join(dir, topic, name)).size, 0);
     bytesPerMessage = bytes / size;
@@ -73,12 +73,16 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(used.ru_utime + used.ru_stime)`;
 
 /**
- * Runs a tool of this folder and returns the CPU seconds of it and all its descendants. Samples of /proc miss what a
+ * Runs a task and returns the CPU seconds of it and all its descendants. Samples of /proc miss what a
  * process does last; what the system tells in the end misses what nobody waited for, as Spark's Python workers.
  */
-async function cpuSecondsOf(tool: string, args: readonly string[]): Promise<number> {
-  const program = [Deno.execPath(), "run", "-A", join(ROOT, "tools", `${tool}.ts`), ...args];
-  const child = new Deno.Command(PYTHON, {
+async function cpuSecondsOf(
+  python: string,
+  tool: "kpi" | "spark",
+  args: readonly string[],
+): Promise<number> {
+  const program = [Deno.execPath(), "task", "-q", tool, ...args];
+  const child = new Deno.Command(python, {
     args: ["-c", RUSAGE, ...program],
     cwd: ROOT,
     stdout: "piped",
