@@ -23,6 +23,8 @@ export interface TopicOptions {
   readonly rowsPerFile?: number;
   /** The first rows, two each, lie in this many windows before all others. */
   readonly openWindows?: number;
+  /** Write the features as `features.f32` too: rows of 29 float32, in order of arrival. */
+  readonly features?: boolean;
 }
 
 /** A topic on disk. */
@@ -72,11 +74,12 @@ export async function generateTopic(
   options: TopicOptions,
   { cache, models }: { readonly cache: string; readonly models: string },
 ): Promise<GeneratedTopic> {
-  const { rows, partitions, seed = 1, rowsPerFile, openWindows = 0 } = options;
+  const { rows, partitions, seed = 1, rowsPerFile, openWindows = 0, features: matrix } = options;
   const dir = join(
     cache,
     `rows-${rows}_partitions-${partitions}_seed-${seed}` +
-      (rowsPerFile ? `_files-${rowsPerFile}` : "") + (openWindows ? `_open-${openWindows}` : ""),
+      (rowsPerFile ? `_files-${rowsPerFile}` : "") + (openWindows ? `_open-${openWindows}` : "") +
+      (matrix ? "_features" : ""),
   );
   const done = join(dir, "topic.json");
   try {
@@ -102,6 +105,7 @@ export async function generateTopic(
   for (let row = 0; row < rows;) {
     const { features, frauds } = drawBlock(random, BLOCK);
     const scores = await Promise.all(scorers.map((model) => probabilities(model, features)));
+    const kept: number[] = [];
     for (let i = 0; i < BLOCK && row < rows; i++) {
       if (scores.some((score) => Math.abs(score[i]! - THRESHOLD) < UNSURE)) continue;
       const time = eventTime(row, random, openWindows);
@@ -113,9 +117,14 @@ export async function generateTopic(
         const file = String(Math.floor(row / rowsPerFile)).padStart(6, "0");
         out.add(join(dir, "batches", `part-${file}.jsonl`), line);
       }
+      kept.push(i);
       row++;
     }
     out.flush();
+    if (matrix) {
+      const block = Float32Array.from(kept.flatMap((i) => features.map((values) => values[i]!)));
+      Deno.writeFileSync(join(dir, "features.f32"), new Uint8Array(block.buffer), { append: true });
+    }
   }
   for (const model of scorers) await model.close();
   if (rowsPerFile) await setOrder(join(dir, "batches"));

@@ -3,145 +3,124 @@
  * that all give the same window table, and writes `bench/RESULTS.md` and `bench/results.svg`.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { fillBroker, type FilledBroker } from "./broker.ts";
-import { faultOf } from "./check.ts";
-import { type GeneratedTopic, generateTopic } from "./generate.ts";
+import { runCommand } from "../tools/command_line.ts";
+import { BENCH } from "../tools/dev/tasks.ts";
+import { comparisonTable } from "./against.ts";
+import { generateTopic } from "./generate.ts";
 import { type Goal, goalsOf, isMet } from "./goals.ts";
 import { repeatTopic } from "./long.ts";
-import { CACHE, ours, type Program, ROOT, type Run } from "./programs.ts";
+import { type Options, readOptions } from "./options.ts";
+import { kpi, ours, STARTS } from "./ours.ts";
+import { Progress } from "./progress.ts";
+import { CACHE, type Program, ROOT } from "./programs.ts";
 import { realTopic } from "./real.ts";
 import { chart, type Findings, markdown } from "./report.ts";
-import { FULL, PROGRAMS, QUICK, thousands, type Trial, trials } from "./trials.ts";
-
-const USAGE = `Usage: deno task bench [options]
-  --quick         few rows, one round: a trial of the benchmark itself, written to .cache/bench
-  --rounds N      runs of each program (5, or 1 with --quick); figures are medians
-  --only ID,…     these trials only, written to .cache/bench
-  --long          measure memory over ten times the rows too; takes tens of GB of disk for a while
-  --real FILE     play a recording (.parquet or .csv) too, as deno task replay does`;
+import { roundsOf, Session } from "./session.ts";
+import { comparisons, FULL, PROGRAMS, QUICK, thousands, type Trial, trials } from "./trials.ts";
 
 const LONG_TIMES = 10;
+const PLACE = { cache: CACHE, models: join(ROOT, "models") };
 
-interface Options {
-  readonly quick: boolean;
-  readonly rounds: number;
-  readonly only: readonly string[];
-  readonly long: boolean;
-  readonly real: string | undefined;
-}
-
-/** Collects the runs of all trials. */
-class Session {
-  readonly results = new Map<string, Map<string, Run[]>>();
-  readonly left: { name: string; reason: string }[] = [];
-  readonly load: number[] = [];
-  readonly #missing = new Set<Program>();
-
-  /** Installs the programs; those that cannot be are left out, with the reason. */
-  async install(programs: Iterable<Program>): Promise<void> {
-    for (const program of new Set(programs)) {
-      try {
-        await program.install();
-      } catch (error) {
-        this.#leave(program.name, error);
-        this.#missing.add(program);
-      }
-    }
-  }
-
-  /** Runs each program of a trial in turn, round by round. Throws if a table of ours is wrong. */
-  async run(trial: Trial, topic: GeneratedTopic, rounds: number): Promise<void> {
-    let broker: FilledBroker | undefined;
-    try {
-      if (trial.kafka) broker = await fillBroker(topic);
-    } catch (error) {
-      return this.#leave(trial.title, error);
-    }
-    const programs = new Map<string, Run[]>();
-    const failed = new Set<Program>(this.#missing);
-    try {
-      for (let round = 0; round < rounds; round++) {
-        for (const program of trial.programs.filter((program) => !failed.has(program))) {
-          try {
-            const run = await this.#runOne(trial, program, { topic, broker });
-            programs.set(program.name, [...programs.get(program.name) ?? [], run]);
-          } catch (error) {
-            if (program === ours) throw error;
-            failed.add(program);
-            programs.delete(program.name);
-            this.#leave(`${program.name}: ${trial.title}`, error);
-          }
-        }
-      }
-    } finally {
-      await broker?.stop();
-    }
-    this.results.set(trial.id, programs);
-  }
-
-  async #runOne(
-    { title, job }: Trial,
-    program: Program,
-    { topic, broker }: { topic: GeneratedTopic; broker: FilledBroker | undefined },
-  ): Promise<Run> {
-    const bootstrap = broker && { bootstrap: broker.bootstrap };
-    const run = await program.run({ ...job, topic, ...bootstrap });
-    const { watermark = "30 seconds" } = job;
-    const { maxEventTime, reference } = topic;
-    const fault = faultOf(run.windows, reference[job.model], { maxEventTime, watermark });
-    if (fault !== undefined) throw new Error(`${program.name} gave another table: ${fault}`);
-    this.load.push(Deno.loadavg()[0]!);
-    const rate = Math.round(topic.rows / run.querySeconds);
-    console.error(`${title}: ${program.name}: ${thousands(rate)} rows/s`);
-    return run;
-  }
-
-  #leave(name: string, error: unknown): void {
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n").at(-1)!;
-    this.left.push({ name, reason });
-    console.error(`Left out: ${name}: ${reason}`);
-  }
-}
-
-async function main(options: Options): Promise<void> {
-  const { quick, rounds, only, long, real } = options;
+/** Measures this project and its peers. */
+async function bench(options: Options): Promise<void> {
+  const { quick, rounds, only, long, real, start } = options;
   const sizes = quick ? QUICK : FULL;
-  const place = { cache: CACHE, models: join(ROOT, "models") };
-  await Deno.mkdir(CACHE, { recursive: true });
-  const session = new Session();
-  const listed = trials(sizes).filter(({ id }) => only.length === 0 || only.includes(id));
-  await session.install(listed.flatMap(({ programs }) => programs));
-  const done: Trial[] = [];
-  const folder = quick || only.length > 0 ? CACHE : import.meta.dirname!;
-  /** Runs a trial and writes all that is known so far: an interrupted run leaves its results. */
-  async function play(trial: Trial, topic: GeneratedTopic, times = rounds): Promise<void> {
-    await session.run(trial, topic, times);
-    done.push(trial);
-    const date = new Date().toISOString().slice(0, 10);
-    await write(folder, { ...session, trials: done, rounds, date });
+  const listed = trials(sizes).filter(({ id }) => only.length === 0 || only.includes(id))
+    .map((trial) => ({ ...trial, programs: trial.programs.map(started) }));
+  const whole = { rows: sizes.large, partitions: 3, features: true };
+  const rows = LONG_TIMES * sizes.large;
+  const longTrial: Trial = {
+    id: "long",
+    title: `logistic regression, ${thousands(rows)} rows in one batch`,
+    programs: [started(ours)],
+    topic: { rows, partitions: 3 },
+    job: { model: "lr" },
+  };
+  /** The program as the options start it. */
+  function started(program: Program): Program {
+    return program === ours && start !== "task" ? kpi(ours.name, { start }) : program;
   }
-  for (const trial of listed) await play(trial, await generateTopic(trial.topic, place));
+  const all = [...listed, ...long ? [longTrial] : []];
+  const session = await open(options, all, { ours: [ours.name], name: "runs" });
+  await session.install(all.flatMap(({ programs }) => programs));
+  const findings = (done: readonly Trial[]): Findings => ({
+    results: session.results,
+    trials: done,
+    rounds,
+    left: session.left,
+    date: new Date().toISOString().slice(0, 10),
+    start: `deno ${STARTS[start].join(" ")}`,
+  });
+  const done: Trial[] = [];
+  for (const trial of listed) {
+    if (!session.isDone(trial)) await session.run(trial, await generateTopic(trial.topic, PLACE));
+    done.push(trial);
+    await write(CACHE, findings(done)); // a run that is cut off leaves what it has
+  }
   if (long) {
-    const topic = await generateTopic({ rows: sizes.large, partitions: 3 }, place);
-    const title = `logistic regression, ${thousands(LONG_TIMES * sizes.large)} rows in one batch`;
-    const repeated = await repeatTopic(topic, LONG_TIMES);
-    const { rows } = repeated;
-    await play(
-      { id: "long", title, programs: [ours], topic: { rows, partitions: 3 }, job: { model: "lr" } },
-      repeated,
-      1,
-    );
-    await Deno.remove(repeated.dir, { recursive: true });
+    if (!session.isDone(longTrial)) {
+      const repeated = await repeatTopic(await generateTopic(whole, PLACE), LONG_TIMES);
+      await session.run(longTrial, repeated);
+      await Deno.remove(repeated.dir, { recursive: true });
+    }
+    done.push(longTrial);
   }
   if (real !== undefined) {
-    const topic = await realTopic(real, place);
+    const topic = await realTopic(real, PLACE);
     const title = `logistic regression, ${thousands(topic.rows)} real rows`;
-    await session.install(PROGRAMS);
-    await play({ id: "real", title, programs: PROGRAMS, topic, job: { model: "lr" } }, topic);
+    const programs = PROGRAMS.map(started);
+    await session.install(programs);
+    const trial: Trial = { id: "real", title, programs, topic, job: { model: "lr" } };
+    await session.run(trial, topic);
+    done.push(trial);
   }
+  const isWhole = !quick && only.length === 0 && start === "task";
+  const folder = isWhole ? import.meta.dirname! : CACHE;
+  await write(folder, findings(done));
   show(goalsOf(session.results, done));
   console.log(`Written: ${join(folder, "RESULTS.md")}`);
+}
+
+/** Compares this checkout with another in alternating rounds. */
+async function compare(options: Options, root: string): Promise<void> {
+  const { quick, only, start } = options;
+  const names = ["this checkout", root] as const;
+  const programs = [kpi(names[0], { start }), kpi(names[1], { start, root })];
+  const listed = comparisons(quick ? QUICK : FULL, programs)
+    .filter(({ id }) => only.length === 0 || only.includes(id));
+  for (const program of programs) await program.install();
+  const session = await open(options, listed, { ours: names, name: "against" });
+  for (const trial of listed) {
+    if (!session.isDone(trial)) await session.run(trial, await generateTopic(trial.topic, PLACE));
+    const table = comparisonTable(session.results, listed, names);
+    await Deno.writeTextFile(join(CACHE, "against.md"), `${table}\n`);
+  }
+  console.log(comparisonTable(session.results, listed, names));
+  console.log(`Written: ${join(CACHE, "against.md")}`);
+}
+
+async function open(
+  { quick, start, resume, rounds, against = "" }: Options,
+  listed: readonly Trial[],
+  { ours, name }: { readonly ours: readonly string[]; readonly name: string },
+): Promise<Session> {
+  const of = [await commit(ROOT), quick ? "quick" : "full", start];
+  if (against) of.push(`against ${await commit(against)} in ${against}`);
+  const total = listed.flatMap((trial) =>
+    trial.programs.map((program) => roundsOf(trial, program, rounds))
+  ).reduce((sum, count) => sum + count, 0);
+  return await Session.open({
+    ...{ resume, rounds, ours, of: of.join(", ") },
+    file: join(CACHE, `${name}.jsonl`),
+    progress: new Progress(total),
+  });
+}
+
+/** The commit of a checkout, and whether its files are others. */
+async function commit(root: string): Promise<string> {
+  const args = ["-C", root, "describe", "--always", "--abbrev=12", "--dirty"];
+  const { success, stdout } = await new Deno.Command("git", { args }).output();
+  return success ? new TextDecoder().decode(stdout).trim() : "an unknown commit";
 }
 
 async function write(folder: string, findings: Findings): Promise<void> {
@@ -162,38 +141,10 @@ function show(goals: readonly Goal[]): void {
   })));
 }
 
-function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      rounds: { type: "string" },
-      only: { type: "string" },
-      long: { type: "boolean", default: false },
-      real: { type: "string" },
-    },
-  });
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new RangeError(`--rounds must be a whole number of at least 1, got ${values.rounds}`);
-  }
-  const only = values.only?.split(",") ?? [];
-  const known = trials(FULL).concat(trials(QUICK)).map(({ id }) => id);
-  const unknown = only.find((id) => !known.includes(id));
-  if (unknown !== undefined) {
-    throw new RangeError(`--only must name some of ${[...new Set(known)].join(", ")}`);
-  }
-  return { quick: values.quick, rounds, only, long: values.long, real: values.real };
-}
-
 if (import.meta.main) {
-  let options: Options;
-  try {
-    options = readOptions(Deno.args);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    Deno.exit(2);
-  }
-  await main(options);
-  Deno.exit(0);
+  const code = await runCommand(BENCH, Deno.args, async ({ values }) => {
+    const options = readOptions(values);
+    await (options.against ? compare(options, options.against) : bench(options));
+  });
+  Deno.exit(code);
 }

@@ -3,8 +3,10 @@ export interface Cost {
   readonly wallSeconds: number;
   /** User and system time of the program and all that it started; NaN where there is no /proc. */
   readonly cpuSeconds: number;
-  /** The most memory that was resident, MiB, all its processes together; NaN without /proc. */
+  /** The most memory that was resident, MiB: its processes' high-water marks, added up; NaN without /proc. */
   readonly peakMiB: number;
+  /** The high-water mark of its largest process, MiB. */
+  readonly largestMiB: number;
   /** Epoch ms. */
   readonly startedAt: number;
   readonly stdout: string;
@@ -32,8 +34,8 @@ export async function measure(
     stderr: "piped",
   }).spawn();
   const cpu = new Map<string, number>();
-  let peakKiB = 0;
-  const sample = () => peakKiB = Math.max(peakKiB, sampleTree(child.pid, cpu));
+  const most = { all: 0, largest: 0 };
+  const sample = () => sampleTree(child.pid, cpu, most);
   const timer = HAS_PROC ? setInterval(sample, SAMPLE_MS) : undefined;
   const guard = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
   const { success, code, stdout, stderr } = await child.output();
@@ -47,15 +49,20 @@ export async function measure(
   return {
     wallSeconds,
     cpuSeconds: HAS_PROC ? [...cpu.values()].reduce((sum, x) => sum + x, 0) : NaN,
-    peakMiB: HAS_PROC ? peakKiB / 1024 : NaN,
+    peakMiB: HAS_PROC ? most.all / 1024 : NaN,
+    largestMiB: HAS_PROC ? most.largest / 1024 : NaN,
     startedAt,
     stdout: new TextDecoder().decode(stdout),
   };
 }
 
-/** Notes the CPU time of each process under `root`, and returns the memory of all, KiB. */
-function sampleTree(root: number, cpu: Map<string, number>): number {
-  let kib = 0;
+/** Notes the CPU time of each process under `root`, and the most memory of all and of one, KiB. */
+function sampleTree(
+  root: number,
+  cpu: Map<string, number>,
+  most: { all: number; largest: number },
+): void {
+  const marks: number[] = [];
   for (const pid of tree(root)) {
     const stat = read(`/proc/${pid}/stat`);
     const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -63,12 +70,10 @@ function sampleTree(root: number, cpu: Map<string, number>): number {
     // Fields 14, 15 and 22 of proc(5); a process id may come again, with another start time.
     const ticks = Number(fields[11]) + Number(fields[12]);
     cpu.set(`${pid} ${fields[19]}`, ticks / TICKS_PER_SECOND);
-    const status = read(`/proc/${pid}/status`) ?? "";
-    // Of the one process of a program the high-water mark is exact; of many, the sum of one moment.
-    const key = pid === root ? "VmHWM" : "VmRSS";
-    kib += Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
+    marks.push(Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0));
   }
-  return kib;
+  most.all = Math.max(most.all, marks.reduce((sum, kib) => sum + kib, 0));
+  most.largest = Math.max(most.largest, ...marks);
 }
 
 function tree(pid: number): number[] {

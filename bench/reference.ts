@@ -15,6 +15,7 @@ export async function referenceTable(
   const scorer = await OnnxModel.load(join(models, MODELS[model]));
   const table = new Map<number, number[]>();
   for await (const { name } of Deno.readDir(topicFolder)) {
+    if (!name.endsWith(".jsonl")) continue;
     const lines = (await Deno.readTextFile(join(topicFolder, name))).trimEnd().split("\n");
     for (let from = 0; from < lines.length; from += BLOCK) {
       const rows = lines.slice(from, from + BLOCK).map((line) => JSON.parse(line));

@@ -2,7 +2,8 @@ import { cpus, totalmem } from "node:os";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { type Goal, goalsOf, isMet, median, type Results } from "./goals.ts";
-import { ours, type Run } from "./programs.ts";
+import { ours } from "./ours.ts";
+import type { Run } from "./programs.ts";
 import { thousands, type Trial } from "./trials.ts";
 
 /** What a benchmark found, and under what circumstances. */
@@ -14,12 +15,13 @@ export interface Findings {
   readonly date: string;
   /** Programs and trials that could not be measured, with the reason. */
   readonly left: readonly { readonly name: string; readonly reason: string }[];
-  /** Processes that wanted to run at the same time, at each run's end. */
-  readonly load: readonly number[];
+  /** The command that our program was started by. */
+  readonly start: string;
 }
 
 const HEADER = [
   "program",
+  "rounds",
   "rows/s (query)",
   "query time",
   "rows/s (process)",
@@ -28,7 +30,9 @@ const HEADER = [
 ];
 
 /** Writes the findings as Markdown. */
-export function markdown({ results, trials, rounds, date, left, load }: Findings): string {
+export function markdown({ results, trials, rounds, date, left, start }: Findings): string {
+  const load = [...results.values()].flatMap((programs) => [...programs.values()].flat())
+    .map((run) => run.load);
   const goals = goalsOf(results, trials);
   const met = goals.filter(isMet).length;
   const parts = [
@@ -36,7 +40,9 @@ export function markdown({ results, trials, rounds, date, left, load }: Findings
     `Made by the program on ${date}; see \`NOTES.md\` for how it measures. ${machine()}.`,
     `Load (processes that wanted to run, ours and the measured program's included): median ${
       median(load).toFixed(1)
-    }, at most ${Math.max(...load).toFixed(1)}, on ${cpus().length} cores. Rounds: ${rounds}.`,
+    }, at most ${
+      Math.max(...load).toFixed(1)
+    }, on ${cpus().length} cores. Rounds: ${rounds}, fewer where the table says so. This project is started by \`${start}\`.`,
     "![rows per second by program](results.svg)",
     `## Goals: ${met} of ${goals.length} reached`,
     grid(["figure", "goal", "reached", ""], goals.map(goalRow)),
@@ -95,7 +101,7 @@ export function chart({ results, trials }: Findings): string {
       style: { background: "white", fontSize: "12px" },
       width: 760,
       height,
-      marginLeft: 190,
+      marginLeft: 230,
       marginTop: 28,
       marginBottom: isLast ? 46 : 30,
       x: {
@@ -120,7 +126,7 @@ export function chart({ results, trials }: Findings): string {
           textAnchor: "start",
           dx: 5,
         }),
-        Plot.text([part], { frameAnchor: "top-left", dy: -22, dx: -180, fontWeight: 600 }),
+        Plot.text([part], { frameAnchor: "top-left", dy: -22, dx: -220, fontWeight: 600 }),
       ],
     }).outerHTML;
     return { svg: svg.replace(/(\.\d\d)\d+/g, "$1"), height };
@@ -150,6 +156,7 @@ function programRows(trial: Trial, programs: ReadonlyMap<string, readonly Run[]>
       ranged(runs.map((run) => trial.topic.rows / of(run)), (x) => thousands(Math.round(x)));
     return [
       name,
+      `${runs.length}`,
       rate(({ querySeconds }) => querySeconds),
       `${short(query / own)}×`,
       rate(({ wallSeconds }) => wallSeconds),
@@ -182,13 +189,14 @@ function machine(): string {
   } GiB, ${Deno.build.os} ${Deno.build.arch}`;
 }
 
-function grid(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Writes a table as Markdown. */
+export function grid(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
 /** Writes a number with two or three figures. */
-function short(value: number): string {
+export function short(value: number): string {
   return value >= 100 ? thousands(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
 }
 

@@ -1,5 +1,6 @@
+import { onnxAlone, ours, queriesInOneProcess } from "./ours.ts";
+import { flink, script, spark } from "./peers.ts";
 import type { Job, Program } from "./programs.ts";
-import { ours, oursByTask, queriesInOneProcess, script, spark } from "./programs.ts";
 
 /** How much is measured. */
 export interface Sizes {
@@ -32,6 +33,8 @@ export interface Trial {
   readonly id: string;
   readonly title: string;
   readonly programs: readonly Program[];
+  /** Programs that take so long that they run in the first rounds only; the table says in how many. */
+  readonly slow?: readonly Program[];
   /** What the topic is drawn with. */
   readonly topic: Omit<Job["topic"], "dir" | "bytes" | "reference" | "maxEventTime">;
   readonly job: Omit<Job, "topic" | "bootstrap">;
@@ -42,55 +45,63 @@ export interface Trial {
 export const udf = spark("udf");
 export const array = spark("array");
 export const duckdb = script("DuckDB, one SQL query", "duckdb_query.py");
+export const clickhouse = script("ClickHouse in process, one SQL query", "clickhouse_query.py");
 export const polars = script("Polars, one lazy query", "polars_query.py");
 export const bytewax = script("Bytewax", "bytewax_flow.py");
 export const quix = script("Quix Streams", "quix_app.py");
 /** All that read a topic log. */
-export const PROGRAMS: readonly Program[] = [ours, udf, array, duckdb, polars, bytewax];
+export const PROGRAMS: readonly Program[] = [
+  ...[ours, duckdb, clickhouse, polars, flink, bytewax, array, udf],
+];
 export const oneQuery = queriesInOneProcess(1);
 export const twoQueries = queriesInOneProcess(2);
 
+/** Rounds of a program that is slow. */
+export const SLOW_ROUNDS = 3;
 /** Rows of a batch that is to be fast. */
 export const FAST_BATCH = 1_000;
 
 /** Lists what is measured, in order. */
 export function trials({ small, large, batch, partitions, openWindows }: Sizes): Trial[] {
   const lr = { model: "lr" } as const;
+  const whole = { rows: large, partitions: 3, features: true };
   const files = { rows: small, partitions: 3, rowsPerFile: batch };
   const many = { model: "lr", batchRows: batch, watermark: "30 days" } as const;
   return [
     {
       id: "lr-large",
       title: `logistic regression, ${thousands(large)} rows in one batch`,
-      programs: [ours, udf, array, duckdb, polars, bytewax],
-      topic: { rows: large, partitions: 3 },
+      programs: PROGRAMS,
+      slow: [bytewax, array, udf],
+      topic: whole,
       job: lr,
     },
     {
       id: "lr-small",
       title: `logistic regression, ${thousands(small)} rows in one batch`,
-      programs: [ours, udf, array, duckdb, polars, bytewax],
+      programs: [ours, duckdb, clickhouse, polars],
       topic: files,
       job: lr,
     },
     {
       id: "lr-batches",
       title: `logistic regression, ${thousands(small)} rows in batches of ${thousands(batch)}`,
-      programs: [ours, udf, array],
+      programs: [ours, array, udf],
       topic: files,
       job: { ...lr, batchRows: batch },
     },
     {
       id: "rf-large",
       title: `random forest, ${thousands(large)} rows in one batch`,
-      programs: [ours, udf, array],
-      topic: { rows: large, partitions: 3 },
+      programs: [ours, onnxAlone, array, udf],
+      slow: [array, udf],
+      topic: whole,
       job: { model: "rf" },
     },
     {
       id: "kafka",
       title: `logistic regression, ${thousands(small)} rows from Kafka`,
-      programs: [ours, udf, array, quix],
+      programs: [ours, flink, quix, array, udf],
       topic: files,
       job: lr,
       kafka: true,
@@ -119,7 +130,7 @@ export function trials({ small, large, batch, partitions, openWindows }: Sizes):
     {
       id: "cold",
       title: `from the start of the program to the first commit, ${thousands(FAST_BATCH)} rows`,
-      programs: [oursByTask, array],
+      programs: [ours, array],
       topic: { rows: FAST_BATCH, partitions: 3 },
       job: lr,
     },
@@ -145,6 +156,24 @@ export function trials({ small, large, batch, partitions, openWindows }: Sizes):
       job: many,
     },
   ];
+}
+
+/** Lists what a commit is compared with another on: both models, from a topic log and from Kafka. */
+export function comparisons({ small, large }: Sizes, programs: readonly Program[]): Trial[] {
+  return (["lr", "rf"] as const).flatMap((model) =>
+    [false, true].map((kafka): Trial => {
+      const rows = kafka ? small : large;
+      const name = model === "lr" ? "logistic regression" : "random forest";
+      return {
+        id: `${model}-${kafka ? "kafka" : "log"}`,
+        title: `${name}, ${thousands(rows)} rows from ${kafka ? "Kafka" : "a topic log"}`,
+        programs,
+        topic: kafka ? { rows, partitions: 3 } : { rows, partitions: 3, features: true },
+        job: { model },
+        kafka,
+      };
+    })
+  );
 }
 
 /** Writes a whole number with thousands separators. */

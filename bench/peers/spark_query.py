@@ -30,7 +30,7 @@ if place.startswith("kafka:"):
     reader = reader.option("kafka.bootstrap.servers", place[6:]).option("startingOffsets", "earliest")
     messages = (reader.option("maxOffsetsPerTrigger", limit[0]) if limit else reader).load()
 else:
-    reader = spark.readStream.format("text").option("maxFileAge", "100000d")
+    reader = spark.readStream.format("text").options(maxFileAge="100000d", pathGlobFilter="*.jsonl")
     messages = (reader.option("maxFilesPerTrigger", limit[0]) if limit else reader).load(place)
 
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { faultOf } from "../../bench/check.ts";
 import { generateTopic } from "../../bench/generate.ts";
-import { ours } from "../../bench/programs.ts";
+import { ours } from "../../bench/ours.ts";
 import { referenceTable } from "../../bench/reference.ts";
 
 const models = fileURLToPath(new URL("../../models", import.meta.url));
@@ -45,7 +45,7 @@ Deno.test("the KPI query, a plain group-by and the generator count the same wind
       deepEqual(reference, topic.reference[model]);
       const { windows } = await ours.run({ topic, model });
       const { maxEventTime } = topic;
-      equal(faultOf(windows, reference, { maxEventTime, watermark: "30 seconds" }), undefined);
+      equal(faultOf(windows!, reference, { maxEventTime, watermark: "30 seconds" }), undefined);
     }
   }));
 
