@@ -1,6 +1,17 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { count, MemorySink, MemorySource, readStream, type Sink, type WriteOptions } from "lib";
+import { join } from "node:path";
+import {
+  count,
+  MemorySink,
+  MemorySource,
+  readStream,
+  type Schema,
+  type Sink,
+  TopicLog,
+  type WriteOptions,
+} from "lib";
 
+const SCHEMA: Schema = [{ name: "t", type: "timestamp" }];
 const ROW = '{"t":"2024-01-01T10:00:00Z"}';
 
 /** A source that says whether it was closed, and can go away: then its calls wait for `close`. */
@@ -38,7 +49,7 @@ function sinkThat(open: () => Promise<void>): Sink & { isClosed: boolean } {
 }
 
 function start(source: MemorySource, sink: Sink, options: Partial<WriteOptions>) {
-  return readStream(source, [{ name: "t", type: "timestamp" }])
+  return readStream(source, SCHEMA)
     .withWatermark("t", "10 seconds").groupByWindow("t", "1 minute").agg({ n: count() })
     .writeStream(sink, { outputMode: "append", checkpointLocation: "", ...options });
 }
@@ -105,5 +116,40 @@ Deno.test("stop() leaves a source that is away, without a failure, and a restart
   });
   await again.awaitTermination();
   equal(again.lastProgress!.rows.total.read, 2);
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("a planned batch whose partition is gone runs over what is left, and the loss is counted", async () => {
+  const dir = await Deno.makeTempDir();
+  const partition = (p: number) => join(dir, "topic", `partition-${p}.jsonl`);
+  const checkpointLocation = join(dir, "checkpoint");
+  await Deno.mkdir(join(dir, "topic"));
+  for (const p of [0, 1]) await Deno.writeTextFile(partition(p), `${ROW}\n${ROW}\n`);
+  const run = async () => {
+    const source = await TopicLog.open(dir, "topic");
+    const query = await readStream(source, SCHEMA, { failOnDataLoss: false })
+      .groupByWindow("t", "1 minute").agg({ n: count() })
+      .writeStream(new MemorySink(), {
+        outputMode: "complete",
+        checkpointLocation,
+        trigger: "available-now",
+      });
+    await query.awaitTermination();
+    return query.lastProgress!;
+  };
+  equal((await run()).numInputRows, 4);
+  await Deno.remove(join(checkpointLocation, "commits", "0")); // a crash before it was written
+  await Deno.remove(partition(1));
+  const again = await run();
+  deepEqual([again.batchId, again.numInputRows, again.sources[0]!.lostOffsets], [0, 2, 2]);
+  equal(
+    (await Deno.readTextFile(join(checkpointLocation, "offsets", "0"))).includes("null"),
+    false,
+  );
+  await Deno.writeTextFile(partition(0), `${ROW}\n`, { append: true });
+  const next = await run();
+  deepEqual([next.batchId, next.numInputRows, next.sources[0]!.endOffset], [1, 1, {
+    topic: { "0": 3 },
+  }]);
   await Deno.remove(dir, { recursive: true });
 });
