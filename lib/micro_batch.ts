@@ -107,7 +107,8 @@ export class MicroBatches {
 
   /** Says in words why windows are written or not, after these batches. */
   explain(progress: readonly StreamingQueryProgress[]): string {
-    return explain(progress, { ...this.#parts.pipeline, groups: [...this.#entry.state.values()] });
+    const { mode, size, delay } = this.#parts.pipeline;
+    return explain(progress, { mode, size, delay, groups: [...this.#entry.state.values()] });
   }
 
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
@@ -115,7 +116,6 @@ export class MicroBatches {
     const { source, pipeline, sink, rejected, checkpoint, minBatchesToRetain } = this.#parts;
     const watch = stopwatch(this.#parts.now);
     const { batchId, planned } = this.#cursor;
-
     const latest = await unlessStopped(source.latestOffsets(), this.#stop);
     const { start, lost } = await unlessStopped(this.#startOf(latest), this.#stop);
     const entry = planned ?? this.#plan(start, latest, { ...limits, timestampMs: watch.began });
@@ -126,8 +126,8 @@ export class MicroBatches {
     watch.lap("walCommit");
 
     const marks = this.#watermarks(entry);
-    const keepsAside = rejected !== undefined;
-    const context = { ...marks, batchId, clock: entry.batchTimestampMs, keepsAside };
+    const clock = entry.batchTimestampMs;
+    const context = { ...marks, batchId, clock, keepsAside: rejected !== undefined };
     const chunks: PreparedChunk[] = [];
     const range = pick(start, entry.end);
     const end = pick(entry.end, range); // without partitions that are gone
@@ -141,17 +141,16 @@ export class MicroBatches {
       watch.lap("addBatch");
     }
     const batch = mergeChunks(chunks);
-    const step = advanceState(this.#entry.state, batch.groups, { ...pipeline, ...marks });
+    const { mode, size, merges, delay, idleAfter } = pipeline;
+    const step = advanceState(this.#entry.state, batch.groups, { mode, size, merges, ...marks });
     await sink.addBatch(batchId, pipeline.rows(step.emitted)); // 4. write, idempotent by batch id
     if (batch.aside) await rejected?.addBatch(batchId, batch.aside);
     watch.lap("addBatch");
 
     const partialRows = batch.groups.reduce((sum, { rows }) => sum + rows, 0);
     const total = addTotals(this.#entry.total, step, { ...batch, partialRows });
-    const { delay, idleAfter } = pipeline;
-    const rule = { delay, idleAfter, clock: entry.batchTimestampMs };
     const before = { watermark: entry.batchWatermarkMs, partitions: this.#cursor.partitions };
-    const { watermark, partitions } = nextWatermark(before, batch, rule);
+    const { watermark, partitions } = nextWatermark(before, batch, { delay, idleAfter, clock });
     await checkpoint.writeState(batchId, { state: step.state, total }); // 5. keep the open windows
     await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: watermark, partitions }); // 6. done
     if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - minBatchesToRetain);

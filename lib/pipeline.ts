@@ -6,7 +6,7 @@ import { parseDuration } from "./core/duration.ts";
 import { partialGroups, rowsOf } from "./core/frame.ts";
 import type { Group, Merge } from "./core/state.ts";
 import type { RowCounts } from "./core/progress.ts";
-import type { NumberColumn, OutputMode } from "./core/types.ts";
+import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
 import { windowsPerRow } from "./core/window.ts";
 import {
   type EventTimeStats,
@@ -81,52 +81,14 @@ export interface EventTimeRule {
 /** Makes the pipeline of a query: read, score, add columns, aggregate by window; then the result. */
 export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
   const { schema, model, grouping, aggregation, eventTime, timeColumn } = plan;
-  const { window } = grouping;
   const pool = new ChunkPool();
   const fields = fieldsRead(plan, grouping);
   const columns = [timeColumn, ...fields.map(({ name }) => name)];
   const chunkPlan = { schema, columns, ...model && { model } };
 
-  function prepare(
-    chunk: Chunk,
-    { clock, batchId, lateWatermark, keepsAside }: BatchContext,
-  ): PreparedChunk {
-    const { parsed, scores, slices } = chunk;
-    const eventTimes = timesOf(parsed.columns[timeColumn] as NumberColumn);
-    const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
-    const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
-    const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
-    const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
-      .filter(({ row }) => !isLate.has(row));
-    const aside = keepsAside ? [...problems, ...late] : [];
-    const frame = rowFrame(plan, fields, chunk);
-    leaveFrame(frame, windowsPerRow(window));
-    const rejected = problems.filter(({ kind }) => kind === "rejected").length;
-    return {
-      stats: eventTimeStats(eventTimes),
-      newest: newestByPartition(
-        slices.map((slice) => [slice.partition, lengthOf(slice)]),
-        eventTimes,
-      ),
-      groups: partialGroups(frame, eventTimes, aggregation),
-      rejected,
-      malformed: problems.length - rejected,
-      unscored: scores?.unscored ?? 0,
-      ...aside.length > 0 && {
-        aside: asideFrame(aside, {
-          messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
-          eventTimes,
-          window,
-          batchId,
-          lateWatermark,
-        }),
-      },
-    };
-  }
-
   return {
     mode,
-    size: window.size,
+    size: grouping.window.size,
     merges: aggregation.slots.map(({ merge }) => merge),
     delay: eventTime ? parseDuration(eventTime.delay) : null,
     idleAfter: eventTime?.idleAfter ? parseDuration(eventTime.idleAfter) : null,
@@ -139,9 +101,50 @@ export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
     },
     expectRows: () => pool.prepare(chunkPlan),
     read: (slices) => pool.read(slices, chunkPlan),
-    prepare,
+    prepare: (chunk, context) => prepareChunk(plan, fields, chunk, context),
     close: () => pool.close(),
     rows: (groups) => plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, aggregation)),
+  };
+}
+
+/** Aggregates a chunk by window, and sorts out the rows that are late or lost something. */
+function prepareChunk(
+  plan: PipelinePlan,
+  fields: Schema,
+  chunk: Chunk,
+  { clock, batchId, lateWatermark, keepsAside }: BatchContext,
+): PreparedChunk {
+  const { aggregation, eventTime, timeColumn, grouping: { window } } = plan;
+  const { parsed, scores, slices } = chunk;
+  const eventTimes = timesOf(parsed.columns[timeColumn] as NumberColumn);
+  const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
+  const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
+  const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
+  const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
+    .filter(({ row }) => !isLate.has(row));
+  const aside = keepsAside ? [...problems, ...late] : [];
+  const frame = rowFrame(plan, fields, chunk);
+  leaveFrame(frame, windowsPerRow(window));
+  const rejected = problems.filter(({ kind }) => kind === "rejected").length;
+  return {
+    stats: eventTimeStats(eventTimes),
+    newest: newestByPartition(
+      slices.map((slice) => [slice.partition, lengthOf(slice)]),
+      eventTimes,
+    ),
+    groups: partialGroups(frame, eventTimes, aggregation),
+    rejected,
+    malformed: problems.length - rejected,
+    unscored: scores?.unscored ?? 0,
+    ...aside.length > 0 && {
+      aside: asideFrame(aside, {
+        messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
+        eventTimes,
+        window,
+        batchId,
+        lateWatermark,
+      }),
+    },
   };
 }
 

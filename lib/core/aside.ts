@@ -1,7 +1,7 @@
 import pl, { type DataFrame } from "polars";
 import { asTimestamps, doubles } from "./frame.ts";
 import type { Messages, Problem } from "./types.ts";
-import { lastWindowStart, type WindowSpec } from "./window.ts";
+import { isClosed, lastWindowStart, type WindowSpec } from "./window.ts";
 
 /** A row to keep aside, by its index in the batch. */
 export interface AsideRow {
@@ -35,7 +35,9 @@ export function lateRows(
   const rows: AsideRow[] = [];
   for (let row = 0; row < eventTimes.length; row++) {
     const end = lastWindowStart(eventTimes[row]!, window) + window.size;
-    if (end <= lateWatermark) rows.push({ row, kind: "late", reason: "its window was closed" });
+    if (isClosed(end, lateWatermark)) {
+      rows.push({ row, kind: "late", reason: "its window was closed" });
+    }
   }
   return rows;
 }

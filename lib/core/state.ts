@@ -1,4 +1,5 @@
 import type { OutputMode } from "./types.ts";
+import { isClosed } from "./window.ts";
 
 /** Partial aggregates of one window and key: what the state holds and what a batch adds to it. */
 export interface Group {
@@ -84,7 +85,7 @@ export function advanceState(
   },
 ): Step {
   const isBefore = ({ start }: Group, mark: number | null) =>
-    mode !== "complete" && mark !== null && start + size <= mark;
+    mode !== "complete" && isClosed(start + size, mark);
   const next = new Map(state);
   const updated = new Map<string, Group>();
   const late = new Set<string>();

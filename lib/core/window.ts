@@ -60,3 +60,8 @@ export function lastWindowStart(eventTime: number, { slide, offset }: WindowSpec
 export function windowsPerRow({ size, slide }: WindowSpec): number {
   return Math.ceil(size / slide);
 }
+
+/** Whether a window has closed: its end (exclusive) is at or before the watermark; never without one. */
+export function isClosed(end: number, watermark: number | null): boolean {
+  return watermark !== null && end <= watermark;
+}
