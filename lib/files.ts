@@ -20,7 +20,7 @@ export async function writeBytes(
 ): Promise<void> {
   const file = await Deno.open(path, options);
   try {
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await writeAll(file, bytes);
     await file.sync();
   } catch (cause) {
     const { message } = cause as Error;
@@ -30,15 +30,28 @@ export async function writeBytes(
   }
 }
 
-/** Makes a folder and the folders above it, and their names durable. */
+/** Writes all bytes to a file that is open. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/**
+ * Makes a folder and the folders above it, and their names durable: also that of a folder that is
+ * there, since who made it may have been killed before that.
+ */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path);
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await makeFolder(dirname(path));
-    return await makeFolder(path);
+    if (error instanceof Deno.errors.NotFound) {
+      await makeFolder(dirname(path));
+      return await makeFolder(path);
+    }
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return await syncFolder(dirname(path)).catch((error) => {
+      const { NotCapable, PermissionDenied } = Deno.errors; // not ours, so it was not made just now
+      if (!(error instanceof NotCapable || error instanceof PermissionDenied)) throw error;
+    });
   }
   await syncFolder(dirname(path));
 }
@@ -77,7 +90,8 @@ export async function claim(
 ): Promise<void> {
   const mine = JSON.stringify({ queryId });
   const text = await readFile(owner);
-  if (text === mine && (isNew || found !== undefined)) return;
+  // What a start finds and relies on may not be durable yet: it may go on from a killed one.
+  if (text === mine && (isNew || found !== undefined)) return await syncFolder(dirname(owner));
   if (text === undefined && isNew && found === undefined) return await writeFile(owner, mine);
   const why = text !== undefined && text !== mine
     ? `"${owner}" names another query`

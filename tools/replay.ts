@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { openSource } from "lib";
-import { makeFolder } from "../lib/files.ts";
+import { makeFolder, syncFolder, writeAll } from "../lib/files.ts";
 import { parseTimestamp } from "../lib/json/timestamp.ts";
 import { giveTopicId, ID_FILE } from "../lib/sources/topic_id.ts";
 import { topicFolder } from "../lib/sources/topic_log.ts";
@@ -220,14 +220,21 @@ async function openLogPublisher(
   const options = JSON.stringify({ partitions, startMs, rate, disorder, seed });
   const id = createHash("sha256").update(recording.digest()).update(options).digest("hex");
   await giveTopicId(folder, id.slice(0, 32));
-  const files = Array.from({ length: partitions }, (_, p) => join(folder, `partition-${p}.jsonl`));
-  for (const file of files) await Deno.writeTextFile(file, "", { createNew: true });
+  const files: Deno.FsFile[] = [];
+  for (let p = 0; p < partitions; p++) {
+    const path = join(folder, `partition-${p}.jsonl`);
+    files.push(await Deno.open(path, { append: true, createNew: true }));
+  }
+  await syncFolder(folder);
   return {
-    send(partition, messages) {
+    async send(partition, messages) {
       const lines = messages.map(({ value }) => value + "\n").join("");
-      return Deno.writeTextFile(files[partition]!, lines, { append: true });
+      await writeAll(files[partition]!, new TextEncoder().encode(lines));
     },
-    close: () => Promise.resolve(),
+    async close() { // what was sent stays sent
+      for (const file of files) await file.sync();
+      for (const file of files) file.close();
+    },
   };
 }
 

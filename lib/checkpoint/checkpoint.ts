@@ -13,9 +13,11 @@ import type { CommitEntry, Cursor, Logged, OffsetEntry } from "../core/plan.ts";
 import { resume } from "../core/plan.ts";
 import type { RowAccounting } from "../core/progress.ts";
 import type { Offsets } from "../core/types.ts";
-import { makeFolder, readFile, writeFile } from "../files.ts";
+import { makeFolder, readFile, syncFolder, writeFile } from "../files.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";
 import { Lock } from "./lock.ts";
+
+const FOLDERS = ["offsets", "state", "commits", join("sources", "0")];
 
 /** What a restart may not change: source, schema, window, keys, aggregates, kind of output mode. */
 export type QueryIdentity = Readonly<Record<string, string>>;
@@ -55,13 +57,18 @@ export class Checkpoint {
   }
 
   /**
-   * Opens a checkpoint, or makes one. Throws if another query runs on it, if it belongs to a query
-   * that differs, or if a file in it is damaged.
+   * Opens a checkpoint, or makes one with the query's `id`. Throws if another query runs on it, if
+   * it belongs to a query that differs, or if a file in it is damaged.
    */
-  static async open(dir: string, identity: QueryIdentity, topic: string): Promise<Checkpoint> {
-    for (const folder of ["offsets", "state", "commits", join("sources", "0")]) {
-      await makeFolder(join(dir, folder));
-    }
+  static async open(
+    dir: string,
+    identity: QueryIdentity,
+    topic: string,
+    id: string = crypto.randomUUID(),
+  ): Promise<Checkpoint> {
+    for (const folder of FOLDERS) await makeFolder(join(dir, folder));
+    // What a killed process left here may not be durable yet.
+    for (const folder of [...FOLDERS, "."]) await syncFolder(join(dir, folder));
     const lock = await Lock.take(join(dir, "lock"));
     try {
       if (lock.staleOwner !== undefined) {
@@ -70,10 +77,9 @@ export class Checkpoint {
       const path = join(dir, "metadata");
       const text = await readFile(path);
       if (text !== undefined) return new Checkpoint(dir, idOf(path, text, identity), topic, lock);
-      for (const folder of ["offsets", "state", "commits", join("sources", "0")]) {
+      for (const folder of FOLDERS) {
         if ((await batchIds(join(dir, folder))).length > 0) throw damaged(path, "it is missing");
       }
-      const id = crypto.randomUUID();
       // Spark's file is one line without a version, which a reader of both can tell.
       await writeFile(path, sealLines("metadata", { id, query: identity }).slice("v1\n".length));
       return new Checkpoint(dir, id, topic, lock);
@@ -176,7 +182,10 @@ export function hasStart(dir: string): boolean {
   return existsSync(join(dir, "sources", "0", "0"));
 }
 
-/** Returns the batch ids in a log folder in order. Throws if there is a gap or a foreign file. */
+/**
+ * Returns the batch ids in a log folder in order. Throws if there is a foreign file; a gap is none of
+ * its business, since a power cut may bring old files back that were removed.
+ */
 export async function batchIds(folder: string): Promise<number[]> {
   const ids: number[] = [];
   for await (const { name } of Deno.readDir(folder)) {
@@ -184,10 +193,7 @@ export async function batchIds(folder: string): Promise<number[]> {
     if (!/^(0|[1-9]\d*)$/.test(name)) throw damaged(join(folder, name), "it is no batch id");
     ids.push(Number(name));
   }
-  ids.sort((a, b) => a - b);
-  const gap = ids.findIndex((id, i) => i > 0 && id !== ids[i - 1]! + 1);
-  if (gap > 0) throw damaged(join(folder, String(ids[gap]! - 1)), "it is missing");
-  return ids;
+  return ids.sort((a, b) => a - b);
 }
 
 function idOf(path: string, text: string, identity: QueryIdentity): string {

@@ -26,7 +26,7 @@ export class JsonlSink implements Sink {
   /** Makes the file this query's own, and cuts off what is torn or of batch `batchId` or later. */
   async open(queryId: string, { batchId, isNew }: SinkStart): Promise<void> {
     // Before the owner, whose folder is synced: then the name of this file is durable too.
-    if (isNew) await writeBytes(this.path, new Uint8Array(), { append: true, create: true });
+    if (isNew) (await Deno.open(this.path, { append: true, create: true })).close();
     const found = await firstBytes(this.path);
     const rows = isNew ? found || undefined : found;
     await claim(this.path, `${this.path}.query.json`, { queryId, isNew, found: rows });

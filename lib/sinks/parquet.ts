@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
-import { claim, makeFolder, syncFolder, writeFile } from "../files.ts";
+import { claim, makeFolder, writeFile } from "../files.ts";
 import type { OutputMode, Sink, SinkStart } from "../core/types.ts";
 
 const OWNER = "_query.json";
@@ -34,7 +34,6 @@ export class ParquetSink implements Sink {
       const [, id, isCutOff] = /^\.?part-(\d{9,})\.parquet(\.tmp)?$/.exec(name) ?? [];
       if (isCutOff || Number(id) > batchId) await Deno.remove(join(this.dir, name));
     }
-    await syncFolder(this.dir);
     this.#hasFiles = found !== undefined;
   }
 

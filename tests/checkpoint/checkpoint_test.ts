@@ -152,13 +152,13 @@ checkpointTest("purge() removes the batches before one, and no other file", asyn
 });
 
 checkpointTest(
-  "batchIds() refuses a gap and a foreign file, and passes over hidden ones",
+  "batchIds() refuses a foreign file, and passes over hidden ones and gaps",
   async (dir) => {
     await Deno.mkdir(dir);
     for (const name of ["9", "10", "11", ".11.tmp"]) await Deno.writeTextFile(join(dir, name), "");
     deepEqual(await batchIds(dir), [9, 10, 11]);
     await Deno.remove(join(dir, "10"));
-    await rejects(batchIds(dir), /10": it is missing/);
+    deepEqual(await batchIds(dir), [9, 11]);
     for (const name of ["10.bak", "010", "-1", "1e1"]) {
       await Deno.writeTextFile(join(dir, name), "");
       await rejects(batchIds(dir), /it is no batch id/, name);

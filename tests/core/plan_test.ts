@@ -60,6 +60,7 @@ Deno.test("resume() refuses logs of which files are missing", () => {
     { previousOffsets: offsets(3, 0), lastOffsets: offsets(4, 0), lastCommit: commit(5, 0) },
     { previousOffsets: offsets(3, 0), lastOffsets: offsets(4, 0) },
     { lastOffsets: offsets(4, 0), lastCommit: commit(3, 0) },
+    { previousOffsets: offsets(2, 0), lastOffsets: offsets(4, 0), lastCommit: commit(3, 0) },
   ];
   for (const logs of torn) {
     throws(() => resume(logs), { name: "RangeError", message: /Cannot resume: .*missing/ });

@@ -86,7 +86,7 @@ export function planTakeover(
 /** Reads the batches of a Spark checkpoint and where its first one began. */
 export async function readSparkBatches(
   dir: string,
-): Promise<{ batches: readonly SparkBatch[]; initial: Offsets }> {
+): Promise<{ queryId: string | null; batches: readonly SparkBatch[]; initial: Offsets }> {
   const found = await inspectCheckpoint(dir);
   if (found.writtenBy !== "Spark" || found.problems.length > 0) {
     throw new TypeError(
@@ -108,7 +108,8 @@ export async function readSparkBatches(
     next: batch.nextWatermark === null ? null : timeOf(batch.nextWatermark),
   })));
   const first = found.initialOffsets as { path?: string };
-  return { batches, initial: await (first?.path ? staged("start") : offsets(first)) };
+  const initial = await (first?.path ? staged("start") : offsets(first));
+  return { queryId: found.queryId, batches, initial };
 }
 
 /**
@@ -126,7 +127,7 @@ export async function takeOver(
 ): Promise<Takeover | undefined> {
   const building = join(checkpoint, "takeover");
   if (await readFile(join(checkpoint, "metadata")) !== undefined) return;
-  const { batches, initial } = await readSparkBatches(spark);
+  const { queryId, batches, initial } = await readSparkBatches(spark);
   const source = await openSource(`${spec.source.kind}:${spec.source.address}`, spec.topic);
   const earliest = await source.earliestOffsets().finally(() => source.close());
   const plan = planTakeover(batches, { spec, initial, earliest });
@@ -141,6 +142,7 @@ export async function takeOver(
   await makeFolder(checkpoint);
   const isCutOff = Array.from(Deno.readDirSync(checkpoint)).some(({ name }) => name === "takeover");
   for (const name of isCutOff ? [...PARTS, "takeover"] : []) {
+    if (name === "takeover") await syncFolder(checkpoint); // it tells of the others until they are gone
     await Deno.remove(join(checkpoint, name), { recursive: true }).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
@@ -149,7 +151,8 @@ export async function takeOver(
   const { kpis, model } = await openKpis(spec);
   const identity = kpis.identity(spec.outputMode);
   const { batchId, watermark, nextWatermark } = plan;
-  const open = () => Checkpoint.open(building, identity, spec.topic);
+  // The query keeps its id: a takeover that was cut off after it claimed the sink finds its own claim.
+  const open = () => Checkpoint.open(building, identity, spec.topic, queryId ?? undefined);
   const seed = await open();
   const conf = { takenOverFrom: "Spark" };
   const none = { read: 0, counted: 0, late: 0, rejected: 0 };
@@ -199,7 +202,11 @@ export async function takeOver(
     await sink.addBatch(batchId, rows[0]!.limit(0));
   }
   await made.close();
-  for (const name of PARTS) await Deno.rename(join(building, name), join(checkpoint, name));
+  // "metadata" says that the checkpoint is complete: what it stands for is durable first.
+  const move = (name: string) => Deno.rename(join(building, name), join(checkpoint, name));
+  for (const name of PARTS.slice(0, -1)) await move(name);
+  await syncFolder(checkpoint);
+  await move("metadata");
   await syncFolder(checkpoint);
   await Deno.remove(building, { recursive: true });
   return plan;
