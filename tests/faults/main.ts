@@ -1,9 +1,10 @@
 /**
- * `deno task faults [--seed N] [--record] [SUITE …]`: the long run of the fault harness. It prints a table of the
+ * `deno task faults [--seed N] [--crash-states N] [--record] [SUITE …]`: the long run of the fault harness. It prints a table of the
  * faults, how often each was tried and what came of it, and ends with code 1 at the first row that is lost or doubled.
  * `--record` writes the table into docs/faults.md.
  */
 import { join } from "node:path";
+import { crashSuite, leftOutSuite } from "../crash_states/suite.ts";
 import { damageSuite, mishapSuite } from "./files.ts";
 import { inProcessSuite } from "./in_process.ts";
 import { openKafkaTopics } from "./kafka.ts";
@@ -12,7 +13,7 @@ import { memorySuite } from "./memory.ts";
 import { poisonSuite } from "./poison.ts";
 import { FaultTable, ROOT } from "./program.ts";
 import * as surroundings from "./surroundings.ts";
-import { numberOf, runCommand, UsageError } from "../../tools/command_line.ts";
+import { countOf, numberOf, runCommand, UsageError } from "../../tools/command_line.ts";
 import { FAULTS } from "../../tools/dev/tasks.ts";
 import { missingTools } from "../../tools/kafka.ts";
 import { showWhile } from "../../tools/status_line.ts";
@@ -21,6 +22,8 @@ interface SuiteOptions {
   readonly dir: string;
   readonly table: FaultTable;
   readonly seed: number;
+  /** How many states of the disk are tried. */
+  readonly crashStates: number;
 }
 
 const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<void>>> = {
@@ -41,6 +44,8 @@ const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<void>>>
     options.table.add("a full disk", "SKIPPED: needs root on Linux, to mount one");
   },
   retention: (options) => surroundings.retentionSuite(options, 5_000),
+  "crash-states": crashSuite,
+  "left-out-syncs": leftOutSuite,
   poison: (options) => poisonSuite(options, 1_000_000),
 };
 
@@ -59,7 +64,10 @@ async function kafkaKills(options: SuiteOptions): Promise<void> {
   }
 }
 
-async function main(suites: readonly string[], seed: number, isRecord: boolean): Promise<number> {
+async function main(
+  suites: readonly string[],
+  { seed, crashStates, record: isRecord }: { seed: number; crashStates: number; record: boolean },
+): Promise<number> {
   const unknown = suites.find((name) => !(name in SUITES));
   if (unknown !== undefined) {
     throw new UsageError(`There is no suite ${unknown}, only ${Object.keys(SUITES).join(", ")}`);
@@ -73,7 +81,7 @@ async function main(suites: readonly string[], seed: number, isRecord: boolean):
     const dir = join(root, name);
     await Deno.mkdir(dir);
     try {
-      await showWhile(`faults: ${name}`, () => suite({ dir, table, seed }));
+      await showWhile(`faults: ${name}`, () => suite({ dir, table, seed, crashStates }));
       await Deno.remove(dir, { recursive: true });
       console.error(`${name}: ok (${((performance.now() - started) / 1000).toFixed(0)} s)`);
     } catch (error) {
@@ -99,7 +107,9 @@ async function record(summary: string): Promise<void> {
 if (import.meta.main) {
   Deno.exit(
     await runCommand(FAULTS, Deno.args, ({ values, operands }) => {
-      return main(operands, numberOf("seed", values.seed), values.record);
+      const crashStates = countOf("crash-states", values["crash-states"]);
+      const seed = numberOf("seed", values.seed);
+      return main(operands, { seed, crashStates, record: values.record });
     }),
   );
 }

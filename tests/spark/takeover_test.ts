@@ -8,7 +8,7 @@ import {
   type SparkBatch,
   takeOver,
 } from "../../tools/spark/takeover.ts";
-import { appendHalf, makeTopics, ours, rowsOf, specFor } from "./topics.ts";
+import { appendHalf, asSpark, makeTopics, ours, rowsOf, specFor } from "./topics.ts";
 
 const at = (time: string) => Date.parse(`2024-01-01T${time}Z`);
 const initial = { "0": 0 };
@@ -100,21 +100,6 @@ Deno.test("the batches of a checkpoint that Spark wrote over Kafka are read", as
   ok(batches.some(({ end }) => JSON.stringify(end) === JSON.stringify(plan.from)));
   ok(plan.from["0"]! > 0 && plan.from["0"]! < plan.end["0"]!);
 });
-
-/** Writes what Spark would have left of a run of ours: the logs without checksums, and a state that is not ours. */
-async function asSpark(checkpoint: string, topic: string, to: string): Promise<void> {
-  for (const folder of ["offsets", "commits", join("sources", "0")]) {
-    await Deno.mkdir(join(to, folder), { recursive: true });
-    for await (const { name } of Deno.readDir(join(checkpoint, folder))) {
-      const text = await Deno.readTextFile(join(checkpoint, folder, name));
-      const bare = text.replace(/,?"checksum":"\w+"/, "");
-      await Deno.writeTextFile(join(to, folder, name), bare);
-    }
-  }
-  await Deno.writeTextFile(join(to, "metadata"), '{"id":"72545cf1-4fd7-44b6-826c-ceda95269000"}');
-  const first = JSON.stringify({ [topic]: { "2": 0, "1": 0, "0": 0 } });
-  await Deno.writeTextFile(join(to, "sources", "0", "0"), `\0v1\n${first}`);
-}
 
 for (const outputMode of ["append", "update", "complete"] as const) {
   for (const planned of [false, true]) {

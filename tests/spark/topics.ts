@@ -101,3 +101,18 @@ export async function ours(spec: KpiSpec, checkpointLocation: string): Promise<D
 export function rowsOf(tables: readonly DataFrame[]): object[] {
   return tables.flatMap((table) => table.toRecords());
 }
+
+/** Writes what Spark would have left of a run of ours: the logs without checksums, and a state that is not ours. */
+export async function asSpark(checkpoint: string, topic: string, to: string): Promise<void> {
+  for (const folder of ["offsets", "commits", join("sources", "0")]) {
+    await Deno.mkdir(join(to, folder), { recursive: true });
+    for await (const { name } of Deno.readDir(join(checkpoint, folder))) {
+      const text = await Deno.readTextFile(join(checkpoint, folder, name));
+      const bare = text.replace(/,?"checksum":"\w+"/, "");
+      await Deno.writeTextFile(join(to, folder, name), bare);
+    }
+  }
+  await Deno.writeTextFile(join(to, "metadata"), '{"id":"72545cf1-4fd7-44b6-826c-ceda95269000"}');
+  const first = JSON.stringify({ [topic]: { "2": 0, "1": 0, "0": 0 } });
+  await Deno.writeTextFile(join(to, "sources", "0", "0"), `\0v1\n${first}`);
+}

@@ -94,6 +94,11 @@ export const FAULTS = command({
   operands: { value: "SUITE", help: "one of them (default: all)", least: 0, most: Infinity },
   options: {
     seed: { value: "N", default: "1", help: "of what is drawn at random" },
+    "crash-states": {
+      value: "N",
+      default: "100000",
+      help: "states of the disk after a power cut that crash-states tries",
+    },
     record: { help: "writes the table into docs/faults.md" },
   },
   examples: ["faults kills --seed 7"],
