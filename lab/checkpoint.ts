@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
-import { batchIds } from "../lib/checkpoint/checkpoint.ts";
+import { batchIds, groupOf } from "../lib/checkpoint/checkpoint.ts";
 import { openLines } from "../lib/checkpoint/lines.ts";
 import { asTimestamps, doubles } from "../lib/core/frame.ts";
 import { timeOf } from "../lib/core/progress.ts";
@@ -44,10 +44,10 @@ export async function readCheckpoint(dir: string): Promise<CheckpointTables> {
   for (const batch_id of writtenBy === "Spark" ? [] : await batchIds(join(dir, "state"))) {
     const place = `state/${batch_id}`;
     const text = await Deno.readTextFile(join(dir, place));
-    for (const group of openLines(join(dir, place), place, text).slice(1)) {
-      const values = slots.map((name, i) => [name, (group.slots as unknown[])[i]]);
+    for (const group of openLines(join(dir, place), place, text).slice(1).map(groupOf)) {
+      const values = slots.map((name, i) => [name, group.slots[i]]);
       const window = { window_start: group.start, n_rows: group.rows };
-      const key = (group.keys as unknown[]).join(", ");
+      const key = group.keys.join(", ");
       state.push({ batch_id, ...window, key, ...Object.fromEntries(values) });
     }
   }

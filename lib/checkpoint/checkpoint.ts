@@ -246,7 +246,8 @@ function lineOf(group: Group): string {
   );
 }
 
-function groupOf(line: Record<string, unknown>): Group {
+/** Reads a group from a line of `state/N`. */
+export function groupOf(line: Record<string, unknown>): Group {
   const keys = line.keys as (Key | { number: string })[];
   return {
     start: line.start as number,
