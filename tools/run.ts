@@ -143,6 +143,7 @@ async function launch(program: string, access: Access, args: readonly string[]):
       stdin: "piped", // never written to: it ends with this process
     }).spawn();
     passSignals(child);
+    endWithParent(child);
     code = (await child.status).code;
   } finally {
     if (code !== 0) made.forEach(removeEmpty);
@@ -170,6 +171,19 @@ function passSignals(child: Deno.ChildProcess): void {
       } catch { /* it has just ended */ }
     });
   }
+}
+
+const LOOK_MS = 200;
+
+/** Ends with `deno task`, which may be killed: an orphan would hold the checkpoint for ever. */
+function endWithParent(child: Deno.ChildProcess): void {
+  const parent = Deno.ppid;
+  const timer = setInterval(() => {
+    if (Deno.ppid === parent) return;
+    child.kill("SIGKILL");
+    Deno.exit(1);
+  }, LOOK_MS);
+  Deno.unrefTimer(timer);
 }
 
 if (import.meta.main) {

@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   type FaultTable,
+  killAll,
   kpiArgs,
   logTopic,
   placeIn,
@@ -16,7 +16,6 @@ import {
   transactions,
 } from "./program.ts";
 
-const CRASH = ["-A", "--preload", fileURLToPath(new URL("./crash.ts", import.meta.url))];
 /** Rows there at the start, rows that arrive after each crash, rows that arrive before the last run. */
 const FIRST = 300, MORE = 40, LAST = 120;
 export const SAME = "tables equal, all rows accounted for";
@@ -43,12 +42,14 @@ async function killMoments(options: KillOptions): Promise<{ moments: string[]; m
   await topic.send(transactions(0, FIRST));
   const [effects, log] = [join(dir, "effects"), join(dir, "log")];
   const env = { EFFECTS_LOG: effects, CRASH_LOG: log };
-  const began = performance.now();
-  const { code, stderr } = await startKpi(kpiArgs(topic, placeIn(dir)), { flags: CRASH, env })
+  const { code, stderr } = await startKpi(kpiArgs(topic, placeIn(dir)), { crashes: true, env })
     .ended;
+  equal(code, 0, stderr);
+  await Deno.mkdir(join(dir, "time"));
+  const began = performance.now();
+  await runKpi(kpiArgs(topic, placeIn(join(dir, "time"))));
   const ms = performance.now() - began;
   await topic.close?.();
-  equal(code, 0, stderr);
   const names = (await Deno.readTextFile(effects)).split("\n");
   const moments = names.flatMap((name, i) =>
     ["before", ...name === "write" ? ["half"] : [], ...i === names.length - 1 ? ["after"] : []]
@@ -97,11 +98,12 @@ export class Killer {
         CRASH_LOG: join(dir, "crashes"),
         ..."at" in crash && { CRASH_AT: crash.at },
       };
-      const { process, ended } = startKpi(kpiArgs(topic, place), { flags: CRASH, env });
+      const crashes = "at" in crash;
+      const { process, ended } = startKpi(kpiArgs(topic, place), { crashes, env });
       if ("afterMs" in crash) {
         const timer = setTimeout(() => {
           try {
-            process.kill("SIGKILL");
+            killAll(process);
           } catch { /* it has ended by itself: the table says that this kill came too late */ }
         }, crash.afterMs);
         ended.finally(() => clearTimeout(timer));

@@ -13,6 +13,7 @@ import {
   readTables,
   ROOT,
   sameTables,
+  startKpi,
   transactions,
 } from "./program.ts";
 
@@ -187,3 +188,41 @@ Deno.test("exit codes and signals pass through", async () => {
   }
   await Deno.remove(place.dir, { recursive: true });
 });
+
+Deno.test({
+  name: "the task, the launcher and the query end together, whichever of them is killed",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const { place, topic } = await newPlace();
+    const lock = join(place.checkpoint, "lock");
+    const args = kpiArgs(topic, place, ["--trigger", "50 milliseconds"]);
+    for (const killed of ["task", "launcher", "query"] as const) {
+      await Deno.remove(lock).catch(() => {});
+      const { process, ended } = startKpi(args);
+      const pid = () => Deno.readTextFile(lock).then(Number, () => 0);
+      await until(async () => await pid() > 0);
+      const query = await pid();
+      const launcher = await parentOf(query);
+      equal(await parentOf(launcher), process.pid);
+      Deno.kill({ task: process.pid, launcher, query }[killed], "SIGKILL");
+      equal((await ended).code, 137);
+      for (const other of [launcher, query]) await until(async () => !await isRunning(other));
+    }
+    await Deno.remove(place.dir, { recursive: true });
+  },
+});
+
+async function ps(pid: number, field: string): Promise<string> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", `${field}=`, "-p", `${pid}`] })
+    .output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+async function parentOf(pid: number): Promise<number> {
+  return Number(await ps(pid, "ppid"));
+}
+
+/** A zombie that nobody has waited for runs no more. */
+async function isRunning(pid: number): Promise<boolean> {
+  return /^[^Z]/.test(await ps(pid, "stat"));
+}

@@ -1,8 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FEATURES, readParquetFolder } from "lib";
 import { inspectCheckpoint, type Inspection } from "../../lab/inspect.ts";
+import { parseCommand } from "../../tools/command_line.ts";
+import { kpiPlan } from "../../tools/kpi_options.ts";
+import { kpiAccess, permissionFlags } from "../../tools/run.ts";
+import { KPI } from "../../tools/tasks.ts";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BASE = Date.UTC(2024, 0, 1, 10);
@@ -98,14 +102,23 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the program as its own process. */
+/** How the program is started. */
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Straight, without the launcher, and with `crash.ts` before it: such a run can end at any effect. */
+  readonly crashes?: boolean;
+}
+
+/** Starts the program as its own processes: as `deno task kpi`, unless it is to crash. */
 export function startKpi(
   args: readonly string[],
-  { flags = ["-A"], env = {} }: { flags?: readonly string[]; env?: Record<string, string> } = {},
+  { env = {}, crashes = false }: StartOptions = {},
 ): { process: Deno.ChildProcess; ended: Promise<Ended> } {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", ...flags, join(ROOT, "tools", "kpi.ts"), ...args],
+    args: [...crashes ? crashingProgram(args) : ["task", "--quiet", "kpi"], ...args],
+    cwd: ROOT,
     env: { TZ: "America/New_York", ...env },
+    detached: true, // a group of its own, which killAll ends
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -115,6 +128,27 @@ export function startKpi(
     stderr: new TextDecoder().decode(stderr),
   }));
   return { process, ended };
+}
+
+/** Kills `deno task`, the launcher and the query in one moment, as a crash of the machine would. */
+export function killAll({ pid }: Deno.ChildProcess): void {
+  Deno.kill(-pid, "SIGKILL");
+}
+
+/** The launcher's permissions, and what crash.ts takes: its folder, the environment, and to kill itself. */
+function crashingProgram(args: readonly string[]): string[] {
+  const plan = kpiPlan(parseCommand(KPI, args).values);
+  const access = kpiAccess(plan);
+  const own = [dirname(plan.checkpoint!)];
+  const flags = permissionFlags({
+    ...access,
+    read: [...access.read, ...own],
+    write: [...access.write, ...own],
+  });
+  const crash = join(ROOT, "tests", "faults", "crash.ts");
+  const others = flags.filter((flag) => !flag.startsWith("--allow-env"));
+  const program = join(ROOT, "tools", "kpi.ts");
+  return ["run", ...others, "--allow-env", "--allow-run", "--preload", crash, program];
 }
 
 /** Runs the program to its end, which must be a good one. */
