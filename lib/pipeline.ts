@@ -86,6 +86,11 @@ export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
   const columns = [timeColumn, ...fields.map(({ name }) => name)];
   const chunkPlan = { schema, columns, ...model && { model } };
 
+  const resultOf = (groups: readonly Group[]) =>
+    plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, aggregation));
+  /** What most small batches write. */
+  let none: DataFrame | undefined;
+
   return {
     mode,
     size: grouping.window.size,
@@ -103,7 +108,7 @@ export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
     read: (slices) => pool.read(slices, chunkPlan),
     prepare: (chunk, context) => prepareChunk(plan, fields, chunk, context),
     close: () => pool.close(),
-    rows: (groups) => plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, aggregation)),
+    rows: (groups) => groups.length > 0 ? resultOf(groups) : (none ??= resultOf([])).clone(),
   };
 }
 
@@ -116,8 +121,8 @@ function prepareChunk(
 ): PreparedChunk {
   const { aggregation, eventTime, timeColumn, grouping: { window } } = plan;
   const { parsed, scores, slices } = chunk;
-  const eventTimes = timesOf(parsed.columns[timeColumn] as NumberColumn);
-  const ahead = rejectAhead(eventTimes, clock, eventTime?.maxAhead);
+  const times = timesOf(parsed.columns[timeColumn] as NumberColumn);
+  const { eventTimes, ahead } = rejectAhead(times, clock, eventTime?.maxAhead);
   const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
   const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
   const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
@@ -148,25 +153,28 @@ function prepareChunk(
   };
 }
 
-/** Returns a copy of the event times, NaN where there is none. */
+/** Returns the event times, NaN where there is none; the column's own values if none is missing. */
 function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Array {
+  if (nullCount === 0) return values;
   const times = values.slice();
-  for (let row = 0; nullCount > 0 && row < times.length; row++) {
+  for (let row = 0; row < times.length; row++) {
     if (nulls[row] === 1) times[row] = NaN;
   }
   return times;
 }
 
-/** Takes the event time (epoch ms) from rows too far ahead of the clock, and says why. */
-function rejectAhead(eventTimes: Float64Array, clock: number, maxAhead: string | undefined) {
-  const limit = maxAhead === undefined ? Infinity : clock + parseDuration(maxAhead);
-  const problems: { row: number; reason: string }[] = [];
+/** Returns event times with NaN for those too far ahead of the clock (epoch ms), and which these are. */
+function rejectAhead(times: Float64Array, clock: number, maxAhead: string | undefined) {
+  const ahead: { row: number; reason: string }[] = [];
+  if (maxAhead === undefined) return { eventTimes: times, ahead };
+  const limit = clock + parseDuration(maxAhead);
+  const eventTimes = times.slice();
   for (let row = 0; row < eventTimes.length; row++) {
     if (!(eventTimes[row]! > limit)) continue;
     eventTimes[row] = NaN;
-    problems.push({ row, reason: `event time is more than ${maxAhead} ahead of the clock` });
+    ahead.push({ row, reason: `event time is more than ${maxAhead} ahead of the clock` });
   }
-  return problems;
+  return { eventTimes, ahead };
 }
 
 /** Returns what the chunks of a batch come to; no table of rows to keep aside if there was no chunk. */

@@ -33,12 +33,18 @@ export function newestByPartition(
 ): (readonly [partition: string, time: number])[] {
   let at = 0;
   return rows.flatMap(([partition, length]) => {
-    let newest = -Infinity;
-    for (const end = at + length; at < end; at++) {
-      if (eventTimes[at]! > newest) newest = eventTimes[at]!;
-    }
+    const newest = newestOf(eventTimes.subarray(at, at += length));
     return newest > -Infinity ? [[partition, newest] as const] : [];
   });
+}
+
+/** A loop of its own, over a place of its own: V8 makes that a fast one. */
+function newestOf(eventTimes: Float64Array): number {
+  let newest = -Infinity;
+  for (let i = 0; i < eventTimes.length; i++) {
+    if (eventTimes[i]! > newest) newest = eventTimes[i]!;
+  }
+  return newest;
 }
 
 /** Returns the statistics of the rows of both. */

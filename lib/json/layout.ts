@@ -32,7 +32,10 @@ export interface FieldPlan {
 const TYPES: readonly string[] = ["double", "integer", "timestamp", "string", "feature"];
 /** Size of a `Field` in assembly/rows.ts. */
 const FIELD_BYTES = 56;
+/** Where in it the start of its key stands, then the mask. */
+const KEY_START = 40;
 const encoder = new TextEncoder();
+const keys = new Map<string, Uint8Array>();
 
 /** Zeros behind the text, which end every token. */
 export const PADDING = 64;
@@ -61,7 +64,6 @@ export function writeFields(plans: readonly FieldPlan[], length: number, layout:
   for (const [i, { name, type, feature, isColumn }] of plans.entries()) {
     const key = keyOf(name);
     new Uint8Array(memory.buffer).set(key, keyAt);
-    const start = key.subarray(0, 8);
     const isOnlyFeature = feature !== undefined && type === "double" && !isColumn;
     new Uint32Array(memory.buffer, addressOf(i)).set([
       keyAt,
@@ -72,12 +74,13 @@ export function writeFields(plans: readonly FieldPlan[], length: number, layout:
       addressOf((i + 1) % plans.length),
       feature === undefined ? 0 : matrix + 4 * feature,
       0,
+      i < 32 ? 1 << i : 0,
+      i < 32 ? 0 : 1 << (i - 32),
     ]);
-    new BigUint64Array(memory.buffer, addressOf(i) + 32).set([
-      1n << BigInt(i),
-      wordOf(start),
-      wordOf(start.map(() => 255)),
-    ]);
+    const start = key.subarray(0, 8);
+    const words = new Uint8Array(memory.buffer, addressOf(i) + KEY_START, 16).fill(0);
+    words.set(start);
+    words.fill(255, 8, 8 + start.length);
     keyAt += key.length;
   }
 }
@@ -99,13 +102,9 @@ function fillPowers(): void {
   }
 }
 
+/** Returns a name as it stands in a row; kept, since every chunk asks for it. */
 function keyOf(name: string): Uint8Array {
-  return encoder.encode(`,${JSON.stringify(name)}:`);
-}
-
-/** Returns up to 8 bytes as a word, the first lowest. */
-function wordOf(bytes: Uint8Array): bigint {
-  return bytes.reduceRight((word, byte) => word << 8n | BigInt(byte), 0n);
+  return keys.getOrInsertComputed(name, () => encoder.encode(`,${JSON.stringify(name)}:`));
 }
 
 function align(address: number): number {
