@@ -1,7 +1,6 @@
 // Threads as queries and topic logs use them; a thread that has died is not replaced, so that comes last.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { count, MemorySink, readStream, type Source, sum, TopicLog } from "lib";
 import { ChunkPool } from "../../lib/threads/pool.ts";
 import type { Messages, Schema, Sink } from "../../lib/core/types.ts";
@@ -16,7 +15,8 @@ const workers: SpiedWorker[] = [];
 
 class SpiedWorker extends Worker {
   isTerminated = false;
-  scans = 0;
+  /** Resolved once it is asked to count. */
+  readonly isCounting = Promise.withResolvers<void>();
 
   constructor(...args: ConstructorParameters<typeof Worker>) {
     super(...args);
@@ -24,7 +24,7 @@ class SpiedWorker extends Worker {
   }
 
   override postMessage(message: object, moved?: StructuredSerializeOptions | Transferable[]): void {
-    if ("scan" in message) this.scans++;
+    if ("scan" in message) this.isCounting.resolve();
     super.postMessage(message, moved as Transferable[]);
   }
 
@@ -65,11 +65,11 @@ async function lengths(log: TopicLog, start: number, end: number): Promise<Set<n
 
 Deno.test("a thread counts some of the lines, and two queries on one log count alike", () =>
   withLog(async (log, append) => {
-    const first = log.latestOffsets(); // a thread counts
+    const first = log.latestOffsets();
+    await workers.at(-1)!.isCounting.promise;
     append(0, 7); // not seen by who began before
     const second = log.latestOffsets();
     append(2, 5);
-    equal(workers.at(-1)!.scans > 0, true);
     const counts = await Promise.all([first, second, log.latestOffsets()]);
     for (const offsets of counts) {
       for (const [partition, more] of [7, 0, 5].entries()) {
@@ -158,9 +158,8 @@ Deno.test("lines that a thread was to count when it died are counted here", () =
     console.warn = (text: string) => said.push(text);
     try {
       const counting = log.latestOffsets();
-      await delay(0);
       const worker = workers.at(-1)!;
-      ok(worker.scans > 0);
+      await worker.isCounting.promise;
       worker.dispatchEvent(new ErrorEvent("error", { message: "out of memory", cancelable: true }));
       deepEqual(await counting, { "0": ROWS, "1": ROWS, "2": ROWS });
       ok(worker.isTerminated);
