@@ -1,8 +1,8 @@
-import * as net from "node:net";
-import * as tls from "node:tls";
-import { type ISocketFactory, Kafka, logLevel, type RetryOptions, type SASLOptions } from "kafkajs";
+import type * as tls from "node:tls";
+import { Kafka, logLevel, type RetryOptions, type SASLOptions } from "kafkajs";
 import { addressText, type BrokerAddress, brokerAddresses } from "./address.ts";
 import { type ProtocolRequest, READ_COMMITTED } from "./protocol.ts";
+import { escaped, socketFactory, unescaped } from "./socket.ts";
 
 /** How to log in to a cluster. Never shown or logged. */
 export interface KafkaSecurity {
@@ -17,6 +17,8 @@ interface Connection {
   send<Answer>(request: ProtocolRequest<Answer>): Promise<Answer>;
   processData(chunk: Uint8Array): void;
   disconnect(): Promise<unknown>;
+  chunks: readonly Uint8Array[];
+  readonly bytesBuffered: number;
   socket?: { destroy(error: Error): void } | undefined;
   readonly requestQueue: RequestQueue;
   connecting?: Promise<unknown> | undefined;
@@ -59,8 +61,6 @@ export interface Cluster {
   ): Promise<{ partitions: { partition: number; offset: string }[] }[]>;
 }
 
-const KEEP_ALIVE_MS = 60_000;
-
 /**
  * Makes a kafkajs client that keeps off the console, survives a peer that is not Kafka, and takes
  * what the options leave out from the environment. Its connections end with `signal`. `bootstrap` is `host:port`, or several with commas;
@@ -87,37 +87,10 @@ export async function kafkaClient(
   return client;
 }
 
-/** kafkajs splits an address at its first colon, so an IPv6 address goes through it without any. */
-function escaped(host: string): string {
-  return host.replaceAll(":", "_");
-}
-
-/** Returns what `escaped` made of a host. */
-function unescaped(host: string): string {
-  const address = host.replaceAll("_", ":");
-  return net.isIP(address) ? address : host;
-}
-
 /** Returns the address in an error of kafkajs, or of Deno, as a user would write it. */
 export function readable(address: string): string {
   const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
   return host === undefined ? address : addressText({ host: unescaped(host), port: Number(port) });
-}
-
-/** Makes sockets that end with `signal`; what waits for them fails then. */
-function socketFactory(signal?: AbortSignal): ISocketFactory {
-  return ({ host: given, port, ssl, onConnect }) => {
-    const host = unescaped(given);
-    const name = net.isIP(host) ? {} : { servername: host };
-    const socket = ssl
-      ? tls.connect({ host, port, ...name, ...ssl }, onConnect)
-      : net.connect({ host, port }, onConnect);
-    const end = () => socket.destroy(new Error("the source was closed"));
-    if (signal?.aborted) setTimeout(end); // once its listeners are there
-    signal?.addEventListener("abort", end, { once: true });
-    socket.once("close", () => signal?.removeEventListener("abort", end));
-    return socket.setKeepAlive(true, KEEP_ALIVE_MS);
-  };
 }
 
 /**
@@ -156,6 +129,7 @@ async function mendKafkajs(cluster: Cluster): Promise<void> {
   };
   // An answer that is not Kafka's would throw out of the socket's event and end the process.
   connection.processData = function (this: Connection, chunk) {
+    if (this.bytesBuffered === 0) this.chunks = []; // else an answer would be joined to nothing, in a copy
     try {
       processData.call(this, chunk);
     } catch (error) {

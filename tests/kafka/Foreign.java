@@ -1,8 +1,14 @@
+import com.github.luben.zstd.ZstdOutputStream;
+import java.io.*;
 import java.util.*;
-import java.util.zip.CRC32;
+import java.util.zip.*;
+import net.jpountz.lz4.LZ4FrameOutputStream;
+import net.jpountz.lz4.LZ4FrameOutputStream.BLOCKSIZE;
+import net.jpountz.lz4.LZ4FrameOutputStream.FLG;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.serialization.StringSerializer;
+import org.xerial.snappy.*;
 
 /** Kafka's own Java client, as the foreign producer of the tests: `Foreign BOOTSTRAP COMMAND ARGUMENTS`. */
 public class Foreign {
@@ -17,6 +23,7 @@ public class Foreign {
       case "tombstones" -> tombstones(args[2]);
       case "huge" -> huge(args[2], Integer.parseInt(args[3]));
       case "steady" -> steady(args[2], Integer.parseInt(args[3]));
+      case "frames" -> frames(Long.parseLong(args[2]), Integer.parseInt(args[3]));
       case "scram" -> scram(args[2], args[3]);
       default -> throw new IllegalArgumentException(args[1]);
     }
@@ -49,6 +56,54 @@ public class Foreign {
       }
     }
     System.out.println(crc.getValue());
+  }
+
+  /** Prints lines of codec, what it made of random bytes with random settings, their length and their CRC-32. */
+  static void frames(long seed, int count) throws Exception {
+    Random random = new Random(seed);
+    PrintStream lines = new PrintStream(new BufferedOutputStream(System.out, 1 << 20));
+    for (int i = 0; i < count; i++) {
+      int codec = 1 + random.nextInt(4);
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      CRC32 crc = new CRC32();
+      int length = 0;
+      boolean isBare = codec == 2 && random.nextBoolean();
+      for (int streams = isBare ? 1 : 1 + random.nextInt(3); streams > 0; streams--) {
+        byte[] plain = new byte[random.nextInt(4) == 0 ? random.nextInt(300_000) : random.nextInt(2_000)];
+        int letters = 1 + random.nextInt(255);
+        for (int k = 0; k < plain.length; k++) plain[k] = (byte) (k % 7 == 0 ? random.nextInt(letters) : k / 50);
+        crc.update(plain);
+        length += plain.length;
+        if (codec > 2 && random.nextInt(3) == 0) out.write(new byte[] {(byte) (0x50 + random.nextInt(16)), 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9});
+        if (isBare) out.write(Snappy.compress(plain));
+        else compress(codec, plain, out, random);
+      }
+      lines.println(codec + " " + Base64.getEncoder().encodeToString(out.toByteArray()) + " " + length + " " + crc.getValue());
+    }
+    lines.flush();
+  }
+
+  static void compress(int codec, byte[] plain, OutputStream out, Random random) throws Exception {
+    List<FLG.Bits> flags = new ArrayList<>(List.of(FLG.Bits.BLOCK_INDEPENDENCE));
+    if (random.nextBoolean()) flags.add(FLG.Bits.BLOCK_CHECKSUM);
+    if (random.nextBoolean()) flags.add(FLG.Bits.CONTENT_CHECKSUM);
+    boolean isSized = random.nextBoolean();
+    if (isSized) flags.add(FLG.Bits.CONTENT_SIZE);
+    FLG.Bits[] bits = flags.toArray(new FLG.Bits[0]);
+    BLOCKSIZE size = BLOCKSIZE.values()[random.nextInt(4)];
+    try (OutputStream stream = switch (codec) {
+      case 1 -> new GZIPOutputStream(out, 512, true);
+      case 2 -> new SnappyOutputStream(out, 1024 + random.nextInt(100_000));
+      case 3 -> isSized ? new LZ4FrameOutputStream(out, size, plain.length, bits) : new LZ4FrameOutputStream(out, size, bits);
+      default -> new ZstdOutputStream(out, 1 + random.nextInt(12)).setChecksum(random.nextBoolean());
+    }) {
+      for (int at = 0; at < plain.length;) {
+        int part = Math.min(plain.length - at, 1 + random.nextInt(100_000));
+        stream.write(plain, at, part);
+        if (random.nextInt(3) == 0) stream.flush();
+        at += part;
+      }
+    }
   }
 
   /** Committed and aborted transactions, also at the same time; the last one is aborted. */

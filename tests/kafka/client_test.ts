@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Kafka } from "kafkajs";
 import { brokerAddresses } from "../../lib/kafka/address.ts";
 import { KafkaSource } from "../../lib/kafka/source.ts";
 import { createCluster, kafkaClient } from "../../lib/kafka/client.ts";
+import { Answers } from "../../lib/kafka/socket.ts";
 import { freePorts } from "./broker.ts";
 
 Deno.test("createCluster() still finds what it uses behind kafkajs' interface", async () => {
@@ -156,5 +158,33 @@ Deno.test("KAFKA_SASL_MECHANISM is refused if kafkajs has no such login", async 
     });
   } finally {
     Deno.env.delete("KAFKA_SASL_MECHANISM");
+  }
+});
+
+Deno.test("Answers joins what is read to whole answers, wherever it was split", () => {
+  const answers = [[1, 2, 3], [], [4], Array(300).fill(5)].map((body) =>
+    Buffer.from([0, 0, body.length >> 8, body.length & 0xff, ...body])
+  );
+  const stream = Buffer.concat(answers);
+  for (let size = 1; size <= stream.length; size++) {
+    const given: Buffer[] = [];
+    const joined = new Answers((answer) => given.push(answer));
+    const read = new Uint8Array(size); // used again for each read
+    for (let at = 0; at < stream.length; at += size) {
+      read.set(stream.subarray(at, at + size));
+      joined.add(read.subarray(0, Math.min(size, stream.length - at)));
+    }
+    assert.deepEqual(given, answers, `${size} bytes a read`);
+  }
+});
+
+Deno.test("Answers gives what is not Kafka's as it comes", () => {
+  for (const text of ["HTTP/1.1 400 Bad Request\r\n\r\n", "\xff\xff\xff\xf0 and more"]) {
+    const given: Buffer[] = [];
+    const joined = new Answers((answer) => given.push(answer));
+    joined.add(Buffer.from([0, 0, 0, 1, 7]));
+    joined.add(Buffer.from(text.slice(0, 3), "latin1"));
+    joined.add(Buffer.from(text.slice(3), "latin1"));
+    assert.equal(Buffer.concat(given).toString("latin1"), `\0\0\0\x01\x07${text}`);
   }
 });
