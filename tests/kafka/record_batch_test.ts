@@ -252,6 +252,8 @@ Deno.test("no length in a record leads out of it, whatever it says", () => {
     }
   }
   assertRefused(batch(40, ["abc"], { change: (r) => r.fill(0xff) }), /bad varint/);
+  const short = batch(40, ["abc"], { change: (r) => (r[6] = 4, r) }); // a value of 2 bytes
+  assertRefused(short, /record 0 does not end where it should/);
   assertRefused(batch(40, ["abc"], { change: (r) => (r[0] = 0x7e, r) }), /record 0 is cut off/);
   assertRefused(
     batch(40, ["abc"], { change: (r) => (r[6] = 0x7e, r) }),
