@@ -2,6 +2,7 @@ import pl, { type DataFrame, type Expr } from "polars";
 import { type Aggregation, type Grouping, inputsOf, typeGrouping } from "./core/aggregation.ts";
 import { frameOf } from "./core/frame.ts";
 import type { ParsedBatch, Schema, Scorer, Scores } from "./core/types.ts";
+import type { KeptRows } from "./options.ts";
 
 /** The column that a model adds. */
 export const SCORE = "fraud_prob";
@@ -145,12 +146,42 @@ export function aggregationOf({ sample }: RowPlan, grouping: Grouping): Aggregat
   return typeGrouping(addColumns(sample, inputsOf(grouping.aggregates), "agg"), grouping);
 }
 
+/** Throws a `TypeError` if rows cannot be kept as `kept` says. */
+export function checkKept({ sample }: RowPlan, kept: KeptRows | undefined): void {
+  if (!kept) return;
+  const missing = kept.columns.find((name) => !sample.columns.includes(name));
+  if (missing !== undefined) {
+    throw new TypeError(
+      `writeStream: rows has no column "${missing}" to keep, only ${sample.columns.join(", ")}`,
+    );
+  }
+  const name = "rows.where";
+  const flags = addColumns(sample, [kept.where.alias(name)], "writeStream").getColumn(name);
+  if (flags.dtype.variant === "Bool") return;
+  throw new TypeError(`writeStream: rows.where must be true or false, got ${flags.dtype.variant}`);
+}
+
+/** Returns the rows of a frame to keep, with their index in the column `row`. */
+export function keptRows(frame: DataFrame, { where, columns }: KeptRows): DataFrame {
+  const row = pl.Series("row", Uint32Array.from({ length: frame.height }, (_, i) => i));
+  return frame.select(...columns, where.alias("#kept")).withColumn(row)
+    .filter(pl.col("#kept")).drop("#kept");
+}
+
 /** Returns the fields that expressions or the grouping read; the model takes its features elsewhere. */
-export function fieldsRead(plan: RowPlan, { keys, aggregates }: Grouping): Schema {
+export function fieldsRead(
+  plan: RowPlan,
+  { keys, aggregates }: Grouping,
+  kept?: KeptRows,
+): Schema {
   const { schema, model } = plan;
   const sources = Object.values(aggregates).flatMap(({ of }) => of ?? []);
-  const named = new Set([...keys, ...sources.filter((of) => typeof of === "string")]);
-  const inputs = inputsOf(aggregates);
+  const named = new Set([
+    ...keys,
+    ...sources.filter((of) => typeof of === "string"),
+    ...kept?.columns ?? [],
+  ]);
+  const inputs = [...inputsOf(aggregates), ...kept ? [kept.where] : []];
   const reads = [...plan.columns.flat(), ...inputs].map(readsOf);
   if (reads.some(({ columns }) => columns === "any")) return schema;
   for (const { columns } of reads) for (const name of columns) named.add(name);

@@ -15,15 +15,15 @@ import {
 import type { Offsets, Sink, Source } from "./core/types.ts";
 import { nextWatermark } from "./core/watermark.ts";
 import { unlessStopped } from "./wait.ts";
-import { mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
+import { type Asides, mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 
 /** What a query consists of. */
 export interface QueryParts {
   readonly source: Source;
   readonly pipeline: Pipeline;
   readonly sink: Sink;
-  /** Where rows go that are late or cannot be read. */
-  readonly rejected?: Sink | undefined;
+  /** Where rows go beside the windows. */
+  readonly asides: Asides<Sink>;
   readonly checkpoint: Checkpoint;
   /** Finds where the first batch begins. */
   readonly startingOffsets: () => Promise<Offsets>;
@@ -113,7 +113,7 @@ export class MicroBatches {
 
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
   async runNext(limits: TriggerLimits = {}): Promise<BatchProgress | undefined> {
-    const { source, pipeline, sink, rejected, checkpoint, minBatchesToRetain } = this.#parts;
+    const { source, pipeline, sink, asides, checkpoint, minBatchesToRetain } = this.#parts;
     const watch = stopwatch(this.#parts.now);
     const { batchId, planned } = this.#cursor;
     const latest = await unlessStopped(source.latestOffsets(), this.#stop);
@@ -127,7 +127,7 @@ export class MicroBatches {
 
     const marks = this.#watermarks(entry);
     const clock = entry.batchTimestampMs;
-    const context = { ...marks, batchId, clock, keepsAside: rejected !== undefined };
+    const context = { ...marks, batchId, clock };
     const chunks: PreparedChunk[] = [];
     const range = pick(start, entry.end);
     const end = pick(entry.end, range); // without partitions that are gone
@@ -144,7 +144,9 @@ export class MicroBatches {
     const { mode, size, merges, delay, idleAfter } = pipeline;
     const step = advanceState(this.#entry.state, batch.groups, { mode, size, merges, ...marks });
     await sink.addBatch(batchId, pipeline.rows(step.emitted)); // 4. write, idempotent by batch id
-    if (batch.aside) await rejected?.addBatch(batchId, batch.aside);
+    for (const [kind, rows] of Object.entries(batch.asides)) {
+      if (rows) await asides[kind as keyof Asides<Sink>]?.addBatch(batchId, rows);
+    }
     watch.lap("addBatch");
 
     const partialRows = batch.groups.reduce((sum, { rows }) => sum + rows, 0);
@@ -195,7 +197,7 @@ export class MicroBatches {
     latest: Offsets,
     { until = latest, once = false, timestampMs }: TriggerLimits & { timestampMs: number },
   ): OffsetEntry | undefined {
-    const { source, pipeline, rejected, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
+    const { source, pipeline, asides, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
     const bound = { ...start, ...pick(until, start) };
     const end = once ? bound : this.#limit(start, bound);
     const closesWindows = noDataMicroBatches && !once && pipeline.mode !== "complete" &&
@@ -209,7 +211,9 @@ export class MicroBatches {
       conf: {
         ...pipeline.conf,
         ...maxOffsetsPerTrigger && { maxOffsetsPerTrigger: String(maxOffsetsPerTrigger) },
-        ...rejected && { rejected: rejected.description },
+        ...Object.fromEntries(
+          Object.entries(asides).flatMap(([kind, sink]) => sink ? [[kind, sink.description]] : []),
+        ),
       },
     };
   }

@@ -7,6 +7,7 @@
 export { readStream } from "./stream.ts";
 export type { GroupedStream, ResultStream, RowStream } from "./stream.ts";
 export type {
+  KeptRows,
   QuerySettings,
   ReadOptions,
   Trigger,
@@ -17,6 +18,7 @@ export type {
 export { StreamingQuery, StreamingQueryException } from "./query.ts";
 export type { StreamingQueryStatus } from "./query.ts";
 export {
+  alertsAndFrauds,
   FEATURES,
   isAlert,
   kpiAggregates,

@@ -1,4 +1,5 @@
 import { closestMatch } from "leven";
+import pl, { type Expr } from "polars";
 import * as v from "valibot";
 import { parseDuration } from "./core/duration.ts";
 import type { StreamingQueryProgress } from "./core/progress.ts";
@@ -49,12 +50,23 @@ export interface QuerySettings {
   readonly onProgress?: ((progress: StreamingQueryProgress) => void) | undefined;
 }
 
+/** Rows to keep, such as alerts: where each was, and what became of it. */
+export interface KeptRows {
+  /** An expression of one row, over the columns it is grouped with. */
+  readonly where: Expr;
+  /** Columns to keep beside batch_id, partition, offset, event_time, window_start and outcome. */
+  readonly columns: readonly string[];
+  readonly sink: Sink;
+}
+
 export interface WriteOptions extends QuerySettings {
   readonly outputMode: OutputMode;
   /** The folder from which a restart goes on. */
   readonly checkpointLocation: string;
   /** Takes the rows that are late or cannot be read, with their reasons. */
   readonly rejected?: Sink | undefined;
+  /** Keeps the rows for which an expression holds, each once. */
+  readonly rows?: KeptRows | undefined;
   /** Whether a batch without data may run to close windows; true if absent. */
   readonly noDataMicroBatches?: boolean | undefined;
   /** How many batches the checkpoint remembers, never fewer than 2; 100 if absent. */
@@ -175,6 +187,11 @@ const VERBS = {
       outputMode,
       checkpointLocation: v.pipe(v.string("a folder"), v.nonEmpty("a folder, not empty text")),
       rejected: v.optional(SINK),
+      rows: v.optional(v.strictObject({
+        where: v.custom<Expr>(pl.Expr.isExpr, "a Polars expression"),
+        columns: v.array(text, "a list of names"),
+        sink: SINK,
+      })),
       noDataMicroBatches: v.optional(FLAG),
       minBatchesToRetain: v.optional(wholeNumber),
       now: v.optional(v.function("a function that returns epoch milliseconds")),

@@ -1,12 +1,13 @@
 import pl, { type DataFrame } from "polars";
-import { fieldsRead, rowFrame, type RowPlan } from "./columns.ts";
+import { fieldsRead, keptRows, rowFrame, type RowPlan } from "./columns.ts";
 import type { Aggregation, Grouping } from "./core/aggregation.ts";
-import { asideFrame, emptyAside, lateRows, problemRows } from "./core/aside.ts";
+import { asideFrame, emptyAside, keptFrame, lateRows, problemRows } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { partialGroups, rowsOf } from "./core/frame.ts";
 import type { Group, Merge } from "./core/state.ts";
 import type { RowCounts } from "./core/progress.ts";
 import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
+import type { WriteOptions } from "./options.ts";
 import { windowsPerRow } from "./core/window.ts";
 import {
   type EventTimeStats,
@@ -16,7 +17,7 @@ import {
 } from "./core/watermark.ts";
 import { readLines } from "./json/lines.ts";
 import { leaveFrame } from "./memory.ts";
-import { type Chunk, lengthOf, type Slice } from "./threads/chunk.ts";
+import { type Chunk, lengthOf, placeOf, type Slice } from "./threads/chunk.ts";
 import { ChunkPool } from "./threads/pool.ts";
 
 /** What a chunk of a batch is computed with. */
@@ -26,8 +27,6 @@ export interface BatchContext {
   readonly clock: number;
   /** Windows that end at or before it are late; null if none are. */
   readonly lateWatermark: number | null;
-  /** Whether somebody takes the rows to keep aside. */
-  readonly keepsAside: boolean;
 }
 
 /** A chunk of a batch scored and aggregated. */
@@ -36,9 +35,12 @@ export interface PreparedChunk extends RowCounts {
   /** The greatest event time of each partition, epoch ms. */
   readonly newest: ReturnType<typeof newestByPartition>;
   readonly groups: readonly Group[];
-  /** The rows to keep aside, with their reasons, if there are any and somebody takes them. */
-  readonly aside?: DataFrame;
+  /** Rows to write beside the windows, if there are any and somebody takes them. */
+  readonly asides: Asides<DataFrame>;
 }
+
+/** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
+export type Asides<T> = { readonly rejected?: T | undefined; readonly rows?: T | undefined };
 
 /** What the builder makes of a query: the part between reading and writing. */
 export interface Pipeline {
@@ -78,11 +80,14 @@ export interface EventTimeRule {
   readonly idleAfter?: string | undefined;
 }
 
+/** What somebody takes of a query. */
+type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;
+
 /** Makes the pipeline of a query: read, score, add columns, aggregate by window; then the result. */
-export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
+export function makePipeline(plan: PipelinePlan, takes: Takes): Pipeline {
   const { schema, model, grouping, aggregation, eventTime, timeColumn } = plan;
   const pool = new ChunkPool();
-  const fields = fieldsRead(plan, grouping);
+  const fields = fieldsRead(plan, grouping, takes.rows);
   const columns = [timeColumn, ...fields.map(({ name }) => name)];
   const chunkPlan = { schema, columns, ...model && { model } };
 
@@ -92,7 +97,7 @@ export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
   let none: DataFrame | undefined;
 
   return {
-    mode,
+    mode: takes.outputMode,
     size: grouping.window.size,
     merges: aggregation.slots.map(({ merge }) => merge),
     delay: eventTime ? parseDuration(eventTime.delay) : null,
@@ -106,7 +111,7 @@ export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
     },
     expectRows: () => pool.prepare(chunkPlan),
     read: (slices) => pool.read(slices, chunkPlan),
-    prepare: (chunk, context) => prepareChunk(plan, fields, chunk, context),
+    prepare: (chunk, context) => prepareChunk({ ...plan, fields }, takes, chunk, context),
     close: () => pool.close(),
     rows: (groups) => groups.length > 0 ? resultOf(groups) : (none ??= resultOf([])).clone(),
   };
@@ -114,10 +119,10 @@ export function makePipeline(plan: PipelinePlan, mode: OutputMode): Pipeline {
 
 /** Aggregates a chunk by window, and sorts out the rows that are late or lost something. */
 function prepareChunk(
-  plan: PipelinePlan,
-  fields: Schema,
+  plan: PipelinePlan & { readonly fields: Schema },
+  { rejected: takesRejected, rows: kept }: Takes,
   chunk: Chunk,
-  { clock, batchId, lateWatermark, keepsAside }: BatchContext,
+  { clock, batchId, lateWatermark }: BatchContext,
 ): PreparedChunk {
   const { aggregation, eventTime, timeColumn, grouping: { window } } = plan;
   const { parsed, scores, slices } = chunk;
@@ -127,8 +132,9 @@ function prepareChunk(
   const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
   const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
     .filter(({ row }) => !isLate.has(row));
-  const aside = keepsAside ? [...problems, ...late] : [];
-  const frame = rowFrame(plan, fields, chunk);
+  const aside = takesRejected ? [...problems, ...late] : [];
+  const frame = rowFrame(plan, plan.fields, chunk);
+  const where = { eventTimes, window, batchId, lateWatermark };
   leaveFrame(frame, windowsPerRow(window));
   const rejected = problems.filter(({ kind }) => kind === "rejected").length;
   return {
@@ -141,14 +147,19 @@ function prepareChunk(
     rejected,
     malformed: problems.length - rejected,
     unscored: scores?.unscored ?? 0,
-    ...aside.length > 0 && {
-      aside: asideFrame(aside, {
-        messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
-        eventTimes,
-        window,
-        batchId,
-        lateWatermark,
-      }),
+    asides: {
+      ...aside.length > 0 && {
+        rejected: asideFrame(aside, {
+          messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
+          ...where,
+        }),
+      },
+      ...kept && {
+        rows: keptFrame(keptRows(frame, kept), {
+          placeOf: (row) => placeOf(slices, row),
+          ...where,
+        }),
+      },
     },
   };
 }
@@ -181,7 +192,10 @@ function rejectAhead(times: Float64Array, clock: number, maxAhead: string | unde
 export function mergeChunks(chunks: readonly PreparedChunk[]) {
   const sum = (count: "rejected" | "malformed" | "unscored") =>
     chunks.reduce((total, chunk) => total + chunk[count], 0);
-  const asides = chunks.flatMap(({ aside }) => aside ?? []);
+  const together = (kind: keyof Asides<unknown>) => {
+    const frames = chunks.flatMap(({ asides }) => asides[kind] ?? []);
+    return frames.length > 1 ? pl.concat(frames) : frames[0];
+  };
   return {
     groups: chunks.flatMap(({ groups }) => groups),
     stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),
@@ -190,8 +204,9 @@ export function mergeChunks(chunks: readonly PreparedChunk[]) {
     rejected: sum("rejected"),
     malformed: sum("malformed"),
     unscored: sum("unscored"),
-    aside: asides.length > 1
-      ? pl.concat(asides)
-      : asides[0] ?? (chunks.length > 0 ? emptyAside() : undefined),
+    asides: {
+      rejected: together("rejected") ?? (chunks.length > 0 ? emptyAside() : undefined),
+      rows: together("rows"),
+    },
   };
 }

@@ -59,14 +59,16 @@ export class StreamingQuery {
 
   /** Prepares the sinks, reads the checkpoint and starts to run batches; if it throws, `closeParts` is due. */
   static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
-    const { checkpoint: { id }, sink, rejected } = parts;
+    const { checkpoint: { id }, sink, asides } = parts;
     const stop = new AbortController();
     const batches = await MicroBatches.resume(parts, stop.signal);
     const { batchId, conf } = batches.cursor;
     await sink.open?.(id, { batchId, isNew: batchId === 0 });
-    // Under a name of its own, so that both sinks cannot share a folder.
-    const isNew = batchId === 0 || conf?.rejected !== rejected?.description;
-    await rejected?.open?.(`${id}/rejected`, { batchId, isNew });
+    for (const [kind, aside] of Object.entries(asides)) {
+      const isNew = batchId === 0 || conf?.[kind] !== aside?.description;
+      // Under a name of its own, so that no two sinks can share a folder.
+      await aside?.open?.(`${id}/${kind}`, { batchId, isNew });
+    }
     return new StreamingQuery(parts, settings, batches, stop);
   }
 
@@ -217,16 +219,15 @@ export class StreamingQuery {
 
 /** Closes all that a query consists of; what does not close in time is left to itself. */
 export async function closeParts(
-  { pipeline, source, sink, rejected, checkpoint }:
-    & Pick<QueryParts, "source" | "sink" | "rejected">
+  { pipeline, source, sink, asides, checkpoint }:
+    & Pick<QueryParts, "source" | "sink" | "asides">
     & { [Part in "pipeline" | "checkpoint"]: QueryParts[Part] | undefined },
 ): Promise<void> {
   pipeline?.close();
   const closing = Promise.try(() => source.close());
   await Promise.allSettled([
     unlessStopped(closing, AbortSignal.abort()),
-    Promise.try(() => sink.close?.()),
-    Promise.try(() => rejected?.close?.()),
+    ...[sink, ...Object.values(asides)].map((sink) => Promise.try(() => sink?.close?.())),
   ]);
   await Promise.allSettled([checkpoint?.close()]); // after the sinks: it lets another query in
 }

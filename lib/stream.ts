@@ -3,6 +3,7 @@ import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoin
 import {
   addColumns,
   aggregationOf,
+  checkKept,
   checkScore,
   namesAdded,
   onResult,
@@ -142,9 +143,10 @@ function resultStream(plan: ResultPlan): ResultStream {
       let checkpoint: Checkpoint | undefined;
       try {
         checkOptions("writeStream", { sink, options });
-        const { outputMode, checkpointLocation, rejected } = options;
+        const { outputMode, checkpointLocation, rejected, rows } = options;
         checkMode(plan, sink, outputMode);
-        pipeline = makePipeline(plan, outputMode);
+        checkKept(plan, rows);
+        pipeline = makePipeline(plan, options);
         if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
         // Before anything is written: it may refuse.
         const first = hasStart(checkpointLocation)
@@ -156,7 +158,7 @@ function resultStream(plan: ResultPlan): ResultStream {
           source,
           pipeline,
           sink,
-          rejected,
+          asides: { rejected, rows: rows?.sink },
           checkpoint,
           startingOffsets: async () => first ?? await startingOffsets(source, plan.options),
           maxOffsetsPerTrigger,
@@ -166,7 +168,8 @@ function resultStream(plan: ResultPlan): ResultStream {
           now: options.now ?? Date.now,
         }, options);
       } catch (error) {
-        await closeParts({ source, pipeline, sink, rejected: options?.rejected, checkpoint });
+        const asides = { rejected: options?.rejected, rows: options?.rows?.sink };
+        await closeParts({ source, pipeline, sink, asides, checkpoint });
         throw error;
       }
     },

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { JsonlSink } from "../lib/sinks/jsonl.ts";
 import {
+  alertsAndFrauds,
   ConsoleSink,
   type KpiSpec,
   openKpis,
@@ -40,6 +41,7 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
     minBatchesToRetain: plan.minBatchesToRetain,
     trigger: plan.trigger,
     ...plan.rejected !== undefined && { rejected: new ParquetSink(plan.rejected) },
+    ...plan.alerts !== undefined && { rows: alertsAndFrauds(new ParquetSink(plan.alerts)) },
     onProgress: (progress) => {
       if (plan.progress !== undefined) {
         Deno.writeTextFileSync(plan.progress, `${JSON.stringify(progress)}\n`, { append: true });

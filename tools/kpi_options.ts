@@ -21,6 +21,7 @@ export interface KpiPlan {
   readonly sink: SinkPlace;
   readonly checkpoint: string | undefined;
   readonly rejected: string | undefined;
+  readonly alerts: string | undefined;
   readonly trigger: string;
   readonly minBatchesToRetain: number;
   readonly progress: string | undefined;
@@ -57,6 +58,7 @@ export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
     sink,
     checkpoint,
     rejected: values.rejected,
+    alerts: values.alerts,
     trigger,
     minBatchesToRetain: countOf("min-batches-to-retain", values["min-batches-to-retain"]),
     progress: values.progress,
@@ -67,10 +69,13 @@ export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
 }
 
 /** Throws an `Error` for a folder that is a file, a file that is a folder, and a file's missing folder. */
-export function checkPlaces({ sink, checkpoint, rejected, progress, writeSpec }: KpiPlan): void {
+export function checkPlaces(
+  { sink, checkpoint, rejected, alerts, progress, writeSpec }: KpiPlan,
+): void {
   const folders = {
     checkpoint,
     rejected,
+    alerts,
     ...sink.kind === "parquet" && { "sink parquet": sink.path },
   };
   const files = {

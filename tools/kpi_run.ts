@@ -21,6 +21,7 @@ export interface ClosingRecord {
   /** Where the windows, the rows kept aside and the state are. */
   readonly sink: string;
   readonly rejected: string | null;
+  readonly alerts: string | null;
   readonly checkpoint: string;
 }
 
@@ -60,7 +61,9 @@ export class KpiRun {
 
   /** What it came to. Reads the checkpoint if this run had nothing to do. */
   async closing(
-    { sink, rejected, checkpoint }: Pick<KpiPlan, "sink" | "rejected"> & { checkpoint: string },
+    { sink, rejected, alerts, checkpoint }: Pick<KpiPlan, "sink" | "rejected" | "alerts"> & {
+      checkpoint: string;
+    },
     isStopped: boolean,
   ): Promise<ClosingRecord> {
     const progress = this.#last?.progress;
@@ -77,6 +80,7 @@ export class KpiRun {
       behind: progress === undefined ? 0 : behind(progress),
       sink: sink.kind === "console" ? "console" : `${sink.kind}:${sink.path}`,
       rejected: rejected ?? null,
+      alerts: alerts ?? null,
       checkpoint,
     };
   }
@@ -94,13 +98,15 @@ export function closingLine(record: ClosingRecord): string {
     malformed,
     sink,
     rejected,
+    alerts,
   } = record;
   const { read = 0, counted = 0, late = 0, rejected: bad = 0, open = 0 } = rows ?? {};
   const aside = rejected === null ? "" : `, late and rejected rows kept in ${rejected}`;
+  const kept = alerts === null ? "" : `, alerts and frauds kept in ${alerts}`;
   return `kpi: ${outcome} in ${seconds} s, ${count(batches, "batch", "batches")}: ` +
     `${read} rows read = ${counted} counted + ${late} late + ${bad} rejected + ` +
     `${open} in ${count(openWindows, "open window")}; ` +
-    `${count(windowsWritten, "window")} written to ${sink}${aside}` +
+    `${count(windowsWritten, "window")} written to ${sink}${aside}${kept}` +
     (malformed > 0 ? `; ${count(malformed, "row")} malformed, but counted` : "");
 }
 

@@ -76,6 +76,46 @@ export function asideFrame(
   ]);
 }
 
+/**
+ * Adds to rows that are kept, by their index `row` in the batch, where each was and what became of it:
+ * `counted` in a window, `late`, or `rejected`, in none. In windows that overlap, `window_start` is
+ * that of the last one.
+ */
+export function keptFrame(
+  kept: DataFrame,
+  { placeOf, eventTimes, window, batchId, lateWatermark }: {
+    placeOf: (row: number) => { readonly partition: string; readonly offset: number };
+    eventTimes: Float64Array;
+    window: WindowSpec;
+    batchId: number;
+    lateWatermark: number | null;
+  },
+): DataFrame {
+  const rows = kept.getColumn("row").toArray().map(Number);
+  const places = rows.map(placeOf);
+  const times = rows.map((row) => eventTimes[row]!);
+  const starts = times.map((time) => lastWindowStart(time, window));
+  const outcomes = starts.map((start) =>
+    Number.isNaN(start)
+      ? "rejected"
+      : isClosed(start + window.size, lateWatermark)
+      ? "late"
+      : "counted"
+  );
+  const instants = (name: string, values: readonly number[]) =>
+    asTimestamps(doubles(name, values.map((value) => Number.isNaN(value) ? null : value)));
+  const text = (name: string, values: readonly string[]) => pl.Series(name, [...values], pl.Utf8);
+  return pl.DataFrame([
+    doubles("batch_id", rows.map(() => batchId)).cast(pl.Int64),
+    text("partition", places.map(({ partition }) => partition)),
+    doubles("offset", places.map(({ offset }) => offset)).cast(pl.Int64),
+    instants("event_time", times),
+    instants("window_start", starts),
+    text("outcome", outcomes),
+    ...kept.drop("row").getColumns(),
+  ]);
+}
+
 /** Returns such a table without rows. */
 export function emptyAside(): DataFrame {
   const window = { size: 1, slide: 1, offset: 0 };

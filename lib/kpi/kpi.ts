@@ -1,6 +1,7 @@
 import pl, { type Expr } from "polars";
 import { type Aggregate, count, countIf, sum } from "../core/functions.ts";
-import type { Field, Schema } from "../core/types.ts";
+import type { Field, Schema, Sink } from "../core/types.ts";
+import type { KeptRows } from "../options.ts";
 import type { ResultStream, RowStream } from "../stream.ts";
 
 const double = (name: string): Field => ({ name, type: "double" });
@@ -24,6 +25,15 @@ export function isAlert(threshold: number): Expr {
   const alert = pl.col("fraud_prob").gtEq(threshold);
   const flag = pl.when(alert).then(pl.lit(1)).otherwise(pl.lit(0)).cast(pl.Int32);
   return flag.alias("is_alert");
+}
+
+/** The alerts and frauds of the KPI query, to be kept by `writeStream`'s option `rows`. */
+export function alertsAndFrauds(sink: Sink): KeptRows {
+  return {
+    where: pl.col("is_alert").eq(1).or(pl.col("Class").eq(1)),
+    columns: ["Amount", "fraud_prob", "Class", "is_alert"],
+    sink,
+  };
 }
 
 /** Counts of transactions, alerts and frauds. A Class other than 0 or 1 is neither fraud nor fp. */

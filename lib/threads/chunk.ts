@@ -35,6 +35,22 @@ export function lengthOf(slice: Slice): number {
   return "file" in slice ? slice.stop - slice.start : slice.starts.length;
 }
 
+/** Returns where a row of slices is, by its index over all of them. */
+export function placeOf(
+  slices: readonly Slice[],
+  row: number,
+): { readonly partition: string; readonly offset: number } {
+  let index = row;
+  for (const slice of slices) {
+    const { partition } = slice;
+    if (index < lengthOf(slice)) {
+      return { partition, offset: "file" in slice ? slice.start + index : slice.offsets[index]! };
+    }
+    index -= lengthOf(slice);
+  }
+  throw new RangeError(`There is no row ${row} in these slices`);
+}
+
 /** Returns about how many bytes a slice has: of a file, its share of those around its messages. */
 export function byteLengthOf(slice: Slice): number {
   if (!("file" in slice)) return slice.bytes.length;

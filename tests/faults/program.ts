@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { deepEqual, equal } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,6 +74,7 @@ export interface Place {
   readonly checkpoint: string;
   readonly sink: string;
   readonly rejected: string;
+  readonly alerts: string;
   readonly progress: string;
 }
 
@@ -82,6 +84,7 @@ export function placeIn(dir: string): Place {
     checkpoint: join(dir, "checkpoint"),
     sink: join(dir, "out"),
     rejected: join(dir, "rejected"),
+    alerts: join(dir, "alerts"),
     progress: join(dir, "progress.jsonl"),
   };
 }
@@ -91,7 +94,7 @@ export function kpiArgs(topic: Topic, place: Place, options: readonly string[] =
   return [
     ...["--source", topic.source, "--topic", topic.name, "--models", join(ROOT, "models")],
     ...["--checkpoint", place.checkpoint, "--sink", `parquet:${place.sink}`],
-    ...["--rejected", place.rejected, "--progress", place.progress],
+    ...["--rejected", place.rejected, "--alerts", place.alerts, "--progress", place.progress],
     ...["--max-offsets-per-trigger", "100", ...options],
   ];
 }
@@ -161,17 +164,23 @@ export async function runKpi(args: readonly string[]): Promise<void> {
 export interface Tables {
   readonly rows: readonly string[];
   readonly aside: readonly string[];
+  /** Alerts and frauds, by where they were, with what became of them. */
+  readonly alerts: readonly string[];
   readonly inspection: Inspection;
 }
 
 export async function readTables(place: Place): Promise<Tables> {
   const rows = (await readParquetFolder(place.sink)).toRecords();
   const aside = (await readParquetFolder(place.rejected)).toRecords();
+  const alerts = existsSync(place.alerts)
+    ? (await readParquetFolder(place.alerts)).toRecords()
+    : [];
   const origin = ["kind", "reason", "partition", "offset", "event_time", "encoding", "value"];
   return {
     rows: rows.map(textOf).sort(),
     aside: aside.map((row) => textOf(Object.fromEntries(origin.map((key) => [key, row[key]]))))
       .sort(),
+    alerts: alerts.map(({ batch_id: _, ...row }) => textOf(row)).sort(),
     inspection: await inspectCheckpoint(place.checkpoint),
   };
 }
@@ -180,6 +189,7 @@ export async function readTables(place: Place): Promise<Tables> {
 export function sameTables(found: Tables, expected: Tables, rowsInTopic: number): void {
   deepEqual(found.rows, expected.rows);
   deepEqual(found.aside, expected.aside);
+  deepEqual(found.alerts, expected.alerts);
   checkAccounting(found.inspection, rowsInTopic);
   const { rejected, late } = found.inspection.rows!;
   equal(found.aside.length, rejected + late, "rows kept aside");
