@@ -226,9 +226,10 @@ export function checkRecord<T>(
     if (issue.expected === "never") {
       const names = Object.keys(known);
       const name = keys.at(-1)!;
+      const near = closestMatch(name, names, { maxDistance: Math.ceil(name.length / 3) });
       throw new TypeError(
-        `${what}: there is no ${name}, only ${names.join(", ")}. Did you mean ` +
-          `${closestMatch(name, names)}?`,
+        `${what}: there is no ${name}, only ${names.join(", ")}` +
+          (near === undefined ? "" : `. Did you mean ${near}?`),
       );
     }
     message = missing ? v.safeParse(missing, undefined).issues![0].message : "an object";
