@@ -89,7 +89,8 @@ export function arrival(run: Run, { first = Infinity }: { readonly first?: numbe
     ]),
   ];
   const shown = batches.length < run.progress.length ? `, in the first ${first} batches` : "";
-  const [from, to] = [clock(start), clock(end || 0)];
+  const length = start % 60_000 || size % 60_000 ? 8 : 5;
+  const [from, to] = [clock(start, length), clock(end || 0, length)];
   const ring = rings.map(({ batch }) =>
     ` Ring: in batch ${batch} the watermark has passed ${to}, so the window ${from} to ${to} is ` +
     `written and closed; from the next batch on its rows are dropped.`

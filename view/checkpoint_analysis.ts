@@ -4,6 +4,7 @@ import pl, { type DataFrame } from "polars";
 import { timeOf } from "../lib/core/progress.ts";
 import { clock, count, type Displayable, many, paragraphs } from "./display.ts";
 import { lostByRestart, type Restart } from "./restart.ts";
+import { position } from "./run.ts";
 
 /** Lists what a checkpoint folder holds: its parts, the batches in each, and the newest file. */
 export async function checkpointFiles(dir: string): Promise<DataFrame> {
@@ -47,6 +48,8 @@ export function checkpointAnalysis(restart: Restart): Displayable {
     } rows`;
   const { read, counted, late, rejected, open: waiting } = after.at(-1)!.rows.total;
   const problems = lostByRestart(restart);
+  const atStop = position(last.sources, "latestOffset");
+  const grown = position(after.at(-1)!.sources, "endOffset") - atStop;
   return paragraphs([
     `**Offsets.** The last batch before the stop was ${last.batchId}, the first after it ` +
     `${again.batchId}. ` + (isAgain
@@ -64,13 +67,19 @@ export function checkpointAnalysis(restart: Restart): Displayable {
     `and whoever reads \`*.parquet\` counts each window once. A sink that cannot replace what it ` +
     `had, such as a console, shows a repeated batch twice.`,
     problems.length === 0
-      ? `**The restart lost nothing.** Counted anew from the topic, without the engine, all ` +
+      ? `**The restart lost nothing.** Counted anew from the topic, without the engine, each of the ` +
         `${
           many(table.height + open.height, "window")
-        }, final or open, have the rows that came in time. Over both ` +
+        }, final or open, has the rows that came in time. Over both ` +
         `starts ${count(read)} were read = ${count(counted)} counted + ${count(late)} late + ` +
         `${count(rejected)} rejected + ${count(waiting)} still open. ` +
         (isAgain ? `${many(again.numInputRows, "row")} were read twice, and counted once. ` : "") +
+        (grown > 0
+          ? `The topic had ${many(atStop, "row")} at the stop; ${
+            count(grown)
+          } more came in while ` +
+            `the query was down or ran again. `
+          : "") +
         `Late rows would be late without a restart too; they are kept aside.`
       : `**The figures are wrong.** Counted anew from the topic: ${problems.join("; ")}.`,
     `**In production.** Give each query a checkpoint of its own, on storage that outlives the ` +

@@ -1,4 +1,5 @@
 import { parseDuration } from "lib";
+import { many } from "./display.ts";
 import { isOverlapping, nameOf, type Run, totalsOf } from "./run.ts";
 import { dataBatches } from "./watermark_analysis.ts";
 
@@ -38,14 +39,22 @@ export function wrongCounts(runs: readonly Run[]): string[] {
 export function comparability(runs: readonly Run[], { isLive }: { isLive: boolean }): string {
   const [first] = runs;
   if (first === undefined) return "There is no run.";
-  const rows = totalsOf(first).messages.toLocaleString("en-US");
+  const rows = many(totalsOf(first).messages, "row");
   const batches = runs.map((run) => dataBatches(run).length).join(", ");
-  if (runs.length === 1) return `One run, of ${rows} rows in ${batches} batches.`;
-  if (!isLive && haveSameBatches(runs)) {
-    return `All runs read the same ${rows} rows in the same ${dataBatches(first).length} batches.`;
+  if (runs.length === 1) {
+    return `One run, of ${rows} in ${many(Number(batches), "batch", "batches")}.`;
   }
-  return `The runs read one stream ${
-    isLive ? "side by side, as it came" : ""
-  }, each in batches of ` +
-    `its own (${batches}): which rows are late depends on them too, so the figures differ by that as well.`;
+  if (!isLive && haveSameBatches(runs)) {
+    return `All runs read the same ${rows} in the same ${
+      many(dataBatches(first).length, "batch", "batches")
+    }.`;
+  }
+  if (isLive && new Set(runs.map((run) => totalsOf(run).messages)).size === 1) {
+    return `All runs read the same ${rows} side by side, as they came, each in batches of its ` +
+      `own (${batches}): which rows are late depends on them too.`;
+  }
+  const isCut = runs.some(({ interrupted }) => interrupted !== undefined);
+  const what = isLive ? "one stream side by side, as it came" : "one topic";
+  return `The runs read ${what}${isCut ? ", but not all of it" : ""}, each in batches of its own ` +
+    `(${batches}): which rows are late depends on them too, so the figures differ by that as well.`;
 }

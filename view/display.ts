@@ -32,6 +32,7 @@ export function count(value: number | bigint, digits: 0 | 1 | 2 | 4 = 0): string
 
 /** Returns a share as a percentage, one below 1 % with two digits that count; never rounded to none or all. */
 export function percent(share: number): string {
+  if (Number.isNaN(share)) return "–";
   if (share > 0 && share < 0.00001) return "<0.001%";
   if (share > 0 && share < 0.00995) return `${Number((share * 100).toPrecision(2))}%`;
   return share < 1 && share >= 0.9995 ? ">99.9%" : `${count(share * 100, 1)}%`;

@@ -19,7 +19,7 @@ export interface Figure {
   readonly plots: readonly Plot.PlotOptions[];
 }
 
-/** An axis of instants in UTC: times of day, with the date where they spread over more than a day. */
+/** An axis of instants in UTC: times of day, or dates where they spread over more than a day. */
 export function timeAxis(instants: readonly number[]) {
   const known = instants.filter(Number.isFinite);
   const [first, last] = [known.reduce((a, b) => Math.min(a, b), Infinity), greatest(known)];

@@ -1,10 +1,12 @@
 /**
  * Tables, charts, texts and the live panel of the notebooks. A notebook that imports it also keeps the
- * outputs of its cells, see {@linkcode keepOutputs}.
+ * outputs of its cells, see {@linkcode keepOutputs}, and its kernel when it is interrupted.
  */
+import { keepKernel } from "./interrupt.ts";
 import { keepOutputs } from "./keep_outputs.ts";
 
 keepOutputs();
+keepKernel();
 
 export { keepOutputs };
 export { arrival, byBatch, restartTimeline } from "./batch_charts.ts";

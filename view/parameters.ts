@@ -73,10 +73,11 @@ export function readParameters<P extends object>(
   const parameters = { ...defaults, ...overrides(variable) };
   const names = Object.keys(rules);
   const problems = Object.entries(parameters).flatMap(([name, value]) => {
-    const rule = (rules as Readonly<Record<string, v.GenericSchema>>)[name];
-    if (rule === undefined) {
-      return [`${name} is no parameter: did you mean ${closestMatch(name, names)}?`];
+    if (!Object.hasOwn(rules, name)) {
+      const near = closestMatch(name, names);
+      return [`${name} is no parameter (did you mean ${near}? There are ${names.join(", ")})`];
     }
+    const rule = rules[name as keyof P];
     const { issues = [] } = v.safeParse(rule, value, { abortPipeEarly: true });
     return issues.slice(0, 1).map(({ message, path }) => {
       const within = path?.map(({ key }) => `[${key}]`).join("") ?? "";

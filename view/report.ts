@@ -4,8 +4,9 @@ import { type Displayable, paragraphs } from "./display.ts";
 interface Part {
   /** The parameters that it was made with, as JSON. */
   readonly parameters: string;
-  /** Why there is no value. */
+  /** Why there is no value; with `needs`, only because of those parts. */
   readonly problem?: string;
+  readonly needs?: readonly string[];
   readonly value?: unknown;
 }
 
@@ -73,10 +74,10 @@ export class Report {
     const parameters = this.#parameters;
     const set = (part: (i: number) => Omit<Part, "parameters">) =>
       names.forEach((name, i) => this.#parts.set(name, { parameters, ...part(i) }));
-    set(() => ({ problem: "did not come to its end" }));
+    const missing = this.problems({ of: needs });
+    set(() => missing.length > 0 ? { problem: "is not made yet", needs } : UNFINISHED);
+    if (missing.length > 0) throw new Error(missing.join(" "));
     try {
-      const [problem] = this.problems({ of: needs });
-      if (problem !== undefined) throw new Error(problem);
       const values = await make();
       set((i) => ({ value: values[i] }));
       return values;
@@ -104,16 +105,21 @@ export class Report {
     mayBeInterrupted?: boolean;
   }): string[] {
     if (this.#parameters === "") return [NO_PARAMETERS];
-    return of.flatMap((name) => {
-      const { interrupted } = (this.#parts.get(name)?.value ?? {}) as Interruptible;
+    const problems = of.flatMap((name) => {
+      const { value, needs = [] } = this.#parts.get(name) ?? {};
+      const { interrupted } = (value ?? {}) as Interruptible;
       const cut = interrupted === undefined || mayBeInterrupted
         ? undefined
         : `was interrupted ${interrupted}`;
       const problem = this.#problemOf(name) ?? cut;
+      if (problem === undefined) return [];
+      const causes = this.problems({ of: needs });
+      if (causes.length > 0) return causes;
       const section = this.#sections[name];
       const where = section === undefined ? "run its cell again" : `run section "${section}" again`;
-      return problem === undefined ? [] : [`${name} ${problem}: ${where}.`];
+      return [`${name} ${problem}: ${where}.`];
     });
+    return [...new Set(problems)];
   }
 
   /** Shows what `draw` returns, or, where parts are not as they should be, what to run again. */
@@ -148,11 +154,12 @@ export class Report {
   }
 }
 
+const UNFINISHED = { problem: "did not come to its end" };
 const NO_PARAMETERS =
   `There are no valid parameters: mend section "Parameters and paths" and run it, then all below it.`;
 
 function refusal(problems: readonly string[]): Displayable {
-  return paragraphs(problems.map((problem) => `**Nothing is shown here.** ${problem}`));
+  return paragraphs([`**Nothing is shown here.** ${problems.join(" ")}`]);
 }
 
 function difference(before: string, now: string): string {

@@ -106,13 +106,12 @@ export function restartSentence(restart: Restart): string {
     return "The topic had too few rows to stop in between: nothing was tested.";
   }
   const what = last.batchId === first.batchId
-    ? `Batch ${last.batchId}, whose commit was taken away as a crash would, ran again, ` +
-      `${many(first.numInputRows, "row")} were read twice`
+    ? `Batch ${last.batchId}, whose commit was taken away as a crash would, ran again and read ` +
+      `${many(first.numInputRows, "row")} twice`
     : `Batch ${first.batchId} came next`;
   if (problems.length > 0) return `${what}, and the figures are wrong: ${problems.join("; ")}.`;
-  return `${what}, and nothing was lost or counted twice: all ${
-    many(counts.size, "window")
-  } have ` +
-    `the rows that the topic has for them, late ones aside` +
+  const windows = counts.size === 1 ? "the window has" : `each of the ${counts.size} windows has`;
+  return `${what}; nothing was lost or counted twice: ${windows} the rows that the topic has for it, ` +
+    `late ones aside` +
     (neverStopped ? ", and the table equals that of a query that was never stopped." : ".");
 }

@@ -1,5 +1,6 @@
 import type { StreamingQuery } from "lib";
 import { type Displayable, many } from "./display.ts";
+import { interruptible } from "./interrupt.ts";
 import type { LivePublisher } from "./live.ts";
 import { interruptedAfter } from "./experiment.ts";
 import type { Run } from "./run.ts";
@@ -41,7 +42,11 @@ export function experimentRunner(
     readonly seconds?: number | undefined;
   },
 ): (watermarks: readonly string[], options?: RunOptions) => Promise<readonly ShownRun[]> {
-  async function together(watermarks: readonly string[], options: RunOptions) {
+  async function together(
+    watermarks: readonly string[],
+    options: RunOptions,
+    signal: AbortSignal,
+  ) {
     const live = options.resume ? undefined : await publish?.();
     const started: Experiment[] = [];
     try {
@@ -57,7 +62,8 @@ export function experimentRunner(
       const queries = started.flatMap(({ toConsole, toParquet }) => [toConsole, toParquet]);
       const began = performance.now();
       live?.publisher.start();
-      const isInterrupted = await runQueries(queries, seconds);
+      const publisher = live?.publisher;
+      const isInterrupted = await runQueries(queries, { seconds, publisher, signal });
       const passed = Math.round((performance.now() - began) / 1000);
       const made: ShownRun[] = [];
       for (const { toConsole, toParquet, stop } of started) {
@@ -86,7 +92,9 @@ export function experimentRunner(
       : [watermarks].filter((group) => group.length > 0);
     for (const group of groups) {
       const needs = [PARTS.model, PARTS.topic];
-      await report.parts(group.map(partOf), () => together(group, options), { needs });
+      await report.parts(group.map(partOf), async () => {
+        return (await interruptible((signal) => together(group, options, signal))).value;
+      }, { needs });
     }
     return watermarks.map((watermark) => report.valueOf(partOf(watermark)) as ShownRun);
   };

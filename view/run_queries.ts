@@ -2,27 +2,49 @@ import pl, { type DataFrame } from "polars";
 import type { StreamingQuery } from "lib";
 import { interruptible } from "./interrupt.ts";
 
+/** How long queries run. */
+export interface RunTime {
+  /** If absent, until they end by themselves. */
+  readonly seconds?: number | undefined;
+  /** What they read: it is stopped after that time, so that all of them can read it to its end. */
+  readonly publisher?: { stop(): Promise<void> } | undefined;
+  /** Stops them at once; if absent, an interrupt of the notebook's kernel does. */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Waits until all queries have ended; with `seconds`, stops them after that time. An interrupt of the
- * notebook's kernel stops them too, after the running batch. Returns whether there was one. Throws if a
- * query failed.
+ * Waits until all queries have ended or their time is over; each ends with a whole batch. Returns
+ * whether the signal stopped them. Throws if a query failed.
  */
 export async function runQueries(
   queries: readonly StreamingQuery[],
-  seconds?: number,
+  { seconds, publisher, signal }: RunTime = {},
 ): Promise<boolean> {
+  if (signal === undefined) {
+    const { value } = await interruptible((signal) =>
+      runQueries(queries, { seconds, publisher, signal })
+    );
+    return value;
+  }
   const stopAll = () => Promise.all(queries.map((query) => query.stop()));
-  const { isInterrupted } = await interruptible(async (signal) => {
-    signal.addEventListener("abort", stopAll);
-    const timer = seconds === undefined ? undefined : setTimeout(stopAll, seconds * 1000);
-    try {
-      await Promise.all(queries.map((query) => query.awaitTermination()));
-    } finally {
-      clearTimeout(timer);
-      await stopAll();
-    }
-  });
-  return isInterrupted;
+  const finish = async () => {
+    // What fails here is thrown by `awaitTermination`, or by who stops the publisher again.
+    await publisher?.stop().then(
+      () => Promise.allSettled(queries.map((query) => query.processAllAvailable())),
+      () => {},
+    );
+    await stopAll();
+  };
+  const timer = seconds === undefined ? undefined : setTimeout(finish, seconds * 1000);
+  signal.addEventListener("abort", stopAll);
+  if (signal.aborted) stopAll();
+  try {
+    await Promise.all(queries.map((query) => query.awaitTermination()));
+  } finally {
+    clearTimeout(timer);
+    await stopAll();
+  }
+  return signal.aborted;
 }
 
 /** Starts queries one after another; if one cannot be started, stops those before it and throws. */

@@ -1,6 +1,7 @@
 import { parseDuration } from "lib";
 import { timeOf } from "../lib/core/progress.ts";
 import { count, type Displayable, many, paragraphs, percent, seconds } from "./display.ts";
+import { labelOf } from "./experiment.ts";
 import { countFrauds } from "./messages.ts";
 import {
   closingOf,
@@ -27,13 +28,14 @@ export function shortAnswer(
   restart: string,
   { alike, advice }: Advice = { alike: [], advice: [] },
 ): Displayable {
+  const isAnyCounted = runs.some((run) => totalsOf(run).read > totalsOf(run).rejected);
   return paragraphs([
-    ...factsOf(runs).map(({ name, lost, frauds, written }, i) =>
+    ...tooSmallFor(runs),
+    ...(isAnyCounted ? factsOf(runs) : []).map(({ name, lost, frauds, written }, i) =>
       `**Waiting ${name}** lost ${lost}${frauds}. ${[written, alike[i] ?? ""].join(" ").trim()}`
     ),
     `**The restart.** ${restart}`,
     ...advice,
-    ...tooSmallFor(runs),
   ]);
 }
 
@@ -57,7 +59,7 @@ export function watermarkAnalysis(runs: readonly Run[]): Displayable {
 /** Says what the rows are too few, too short in time or too unreadable to show. */
 export function tooSmallFor(runs: readonly Run[]): string[] {
   const [run] = runs;
-  if (run === undefined) return [];
+  if (run === undefined || runs.some(({ interrupted }) => interrupted !== undefined)) return [];
   const { messages, rejected, read } = totalsOf(run);
   if (messages === 0) {
     return ["**The topic is empty.** There is nothing to count, to lose or to compare."];
@@ -65,29 +67,27 @@ export function tooSmallFor(runs: readonly Run[]): string[] {
   if (rejected === read) {
     return [
       `**None of the ${many(messages, "message")} could be counted.** Each lacks an event time ` +
-      `that can be read: the table of rows kept aside has the reasons.`,
+      `that can be read: \`watermark_${labelOf(run.watermark)}_aside\` has the reasons.`,
     ];
   }
   const batches = run.progress.filter(({ numInputRows }) => numInputRows > 0).length;
   const texts: string[] = [];
   if (batches < 3) {
     texts.push(
-      `**Too few batches to tell watermarks apart.** A row can be late only by a watermark of an ` +
-        `earlier batch, and all ${many(messages, "row")} came in ${
-          many(batches, "batch", "batches")
-        }: lower \`offsetsPerTrigger\`.`,
+      `**Too few batches to tell watermarks apart.** A row can be late from the third batch on, and ` +
+        `the ${many(messages, "row")} came in ${many(batches, "batch", "batches")}: lower ` +
+        `\`offsetsPerTrigger\`.`,
     );
   }
-  const open = runs.filter(({ kpi }) => kpi.height === 0).map(nameOf);
-  if (open.length > 0) {
-    const newest = newestOf(run);
-    const oldest = Number(run.open.getColumn("window_start").toArray()[0] ?? newest);
-    const span = seconds(Math.max(0, newest - oldest));
+  const [none, ...others] = runs.filter(({ kpi }) => kpi.height === 0);
+  if (none !== undefined) {
+    const newest = newestOf(none);
+    const oldest = Number(none.open.getColumn("window_start").toArray()[0] ?? newest);
     texts.push(
-      `**Too short for a final window** under ${
-        open.join(", ")
-      }: event time must go past the end ` +
-        `of a window by the delay, and the rows span ${span} from the start of the first window.`,
+      `**Too short for a final window** under ${[none, ...others].map(nameOf).join(", ")}: event ` +
+        `time must go past the end of a window, ${seconds(none.window.size)} long, by the delay, ` +
+        `and after the batch that tells so there must be another. The rows end ` +
+        `${seconds(Math.max(0, newest - oldest))} after the start of the first window.`,
     );
   }
   return texts;
@@ -165,7 +165,7 @@ function factsOfOne(run: Run, common: ReadonlySet<number>) {
     common: common.size,
     counted: inCommon("n_txn"),
     // Of rows that were late for some of their windows only, no message is kept.
-    frauds: isSliding || common.size === 0
+    frauds: isSliding || common.size === 0 || late === 0
       ? ""
       : `; in the ${many(common.size, "window")} that are final under every watermark it lost ` +
         `${count(lostFrauds)} of ${many(frauds, "fraud")}` +

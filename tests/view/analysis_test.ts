@@ -120,9 +120,9 @@ Deno.test("checkpointAnalysis() tells a batch that ran again from one that did n
   );
   match(
     restartSentence(restartAt(23)),
-    /^Batch 23, .* ran again, 1,200 rows were read twice, and nothing/,
+    /^Batch 23, .* ran again and read 1,200 rows twice; nothing/,
   );
-  match(restartSentence(restartAt(24)), /^Batch 24 came next, and nothing was lost/);
+  match(restartSentence(restartAt(24)), /^Batch 24 came next; nothing was lost/);
 });
 
 Deno.test("checkpointAnalysis() says that the figures are wrong where the topic says otherwise", () => {
