@@ -3,6 +3,7 @@ import { parseHTML } from "linkedom";
 import { colorAt } from "./colors.ts";
 import { type Displayable, displayable, html, plain } from "./display.ts";
 import { nameOf, type Run } from "./run.ts";
+import { STYLE } from "./style.ts";
 import { greatest } from "./statistics.ts";
 
 /** What a figure says of one run, in the run's colour. */
@@ -57,9 +58,8 @@ export function figure(question: string, { answers, note, plots }: Figure): Disp
   const lines = answers.map(({ color }, i) =>
     `<div><span aria-hidden="true" style="color:${color}">■</span> ${html(texts[i]!)}</div>`
   );
-  const page = `<figure style="margin:0 0 1.5em;max-width:760px;color:inherit;break-inside:avoid">
-<div style="font-size:16px;font-weight:600;margin-bottom:4px">${html(question)}</div>
-<div style="font-size:13px;margin-bottom:8px">${lines.join("")}</div>${drawings.join("")}
-<figcaption style="font-size:12px;margin-top:4px">${html(note)}</figcaption></figure>`;
+  const page = `${STYLE}<figure class="kpi-figure"><b>${html(question)}</b>
+<div>${lines.join("")}</div><div class="plot">${drawings.join("")}</div>
+<figcaption>${html(note)}</figcaption></figure>`;
   return displayable(page, [question, ...texts, note].join("\n"));
 }

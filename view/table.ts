@@ -1,4 +1,5 @@
 import type { DataFrame } from "polars";
+import { STYLE } from "./style.ts";
 import { clock, count, type Displayable, displayable, html, percent, plain } from "./display.ts";
 
 /** How a table is shown; columns go by their names. */
@@ -16,37 +17,29 @@ export interface TableOptions {
   readonly maxRows?: number;
 }
 
-const style = `<style>div.kpi-table{overflow-x:auto;margin:0 0 1em}
-div.kpi-table table{border-collapse:collapse;table-layout:auto;margin:0;font-size:13px;font-variant-numeric:tabular-nums}
-div.kpi-table caption{caption-side:top;text-align:left;padding-bottom:6px;font-weight:600}
-div.kpi-table :is(table,caption,tr,th,td){color:inherit;background:none;border:0}
-div.kpi-table :is(th,td){padding:3px 10px;text-align:left;white-space:nowrap;font-weight:400}
-div.kpi-table td:not(.n){white-space:normal}
-div.kpi-table .n{text-align:right;print-color-adjust:exact}
-div.kpi-table :is(thead,tfoot) *{font-weight:600}div.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
-div.kpi-table thead tr{border-bottom:1px solid}div.kpi-table tfoot tr{border-top:1px solid}
-div.kpi-table tbody tr.m{background:#009e7333}div.kpi-table .m th{box-shadow:inset 3px 0 #009e73}
-@media print{div.kpi-table{overflow:visible;break-inside:avoid}div.kpi-table tfoot{display:table-row-group}
-div.kpi-table table{font-size:10px}div.kpi-table :is(th,td){padding:2px 5px}}</style>`;
-
 /**
  * Shows a DataFrame: numbers to the right, shares as percentages, UTC times without what they share,
- * nulls as "–". Every text is escaped, so a message's `<script>` is seen and never run.
+ * nulls as "–". A column of one text goes to the caption. Every text is escaped, so a message's `<script>` is seen and never run.
  */
 export function table(rows: DataFrame, options: TableOptions = {}): Displayable {
   const { totals, marked, maxRows = 25 } = options;
   const records: readonly Readonly<Record<string, unknown>>[] = rows.head(maxRows).toRecords();
   const times = records.flatMap((row) => Object.values(row).filter((v) => v instanceof Date));
   const days = new Set(times.map((time) => time.toISOString().slice(0, 10)));
-  const columns = rows.columns.map((name) => {
+  const constants = constantsOf(rows);
+  const columns = rows.columns.filter((name) => !constants.has(name)).map((name) => {
     const values = records.map((row) => row[name]);
     return { name, values, ...columnOf(name, { ...options, values, withDate: days.size > 1 }) };
   });
-  const caption = [options.caption ?? "", days.size > 1 ? "UTC" : [...days].map((d) => `${d}, UTC`)]
-    .flat().filter((part) => part).map(plain).join(" · ");
+  const caption = [
+    options.caption ?? "",
+    [...constants].filter(([, value]) => !options.caption?.includes(value))
+      .map(([name, value]) => `${name}: ${value}`),
+    days.size > 1 ? "UTC" : [...days].map((d) => `${d}, UTC`),
+  ].flat().filter((part) => part).map(plain).join(" · ");
   const left = rows.height - records.length;
   const more = left > 0 ? `… ${count(left)} more row${left === 1 ? "" : "s"}` : "";
-  const names = rows.columns.map(plain);
+  const names = columns.map(({ name }) => plain(name));
   const body = records.map((_, i) => columns.map(({ format, values }) => format(values[i])));
   const total = totals &&
     columns.map(({ name, format }, i) =>
@@ -67,8 +60,10 @@ export function table(rows: DataFrame, options: TableOptions = {}): Displayable 
   const trs = body.map((texts, i) =>
     `<tr${marked?.has(i) ? ' class="m"' : ""}>${cells(texts, i)}</tr>`
   );
-  const page = `${style}<div class="kpi-table"><table>
-${caption && `<caption>${html(caption)}</caption>`}<thead><tr>${heads.join("")}</tr></thead><tbody>
+  const page = `${STYLE}<div class="kpi-table"><table>
+${caption && `<caption><span>${html(caption)}</span></caption>`}<thead><tr>${
+    heads.join("")
+  }</tr></thead><tbody>
 ${trs.join("\n")}${more && `<tr><td colspan="${columns.length}">${more}</td></tr>`}</tbody>
 ${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>`;
 
@@ -81,6 +76,15 @@ ${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>`;
   const foot = total ? [rule, line(total)] : [];
   const text = [caption, line(names), rule, ...body.map(line), more, ...foot];
   return displayable(page, text.filter((line) => line).join("\n"));
+}
+
+/** Finds the columns of text that say the same in every row: the caption says it once. */
+function constantsOf(rows: DataFrame): ReadonlyMap<string, string> {
+  const found = rows.columns.slice(1).flatMap((name) => {
+    const [value, ...others] = new Set(rows.height > 1 ? rows.getColumn(name).toArray() : []);
+    return typeof value === "string" && others.length === 0 ? [[name, value] as const] : [];
+  });
+  return new Map(found);
 }
 
 interface Values extends TableOptions {

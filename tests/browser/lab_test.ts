@@ -153,6 +153,17 @@ Deno.test({
         assert.deepEqual(remoteReferences(html), []);
       });
 
+      await t.step("the export menu offers what works, and nothing else", async () => {
+        const formats = await (await fetch(lab.url("/api/nbconvert"))).json() as object;
+        const offered = Object.keys(formats).filter((name) => name !== "custom"); // not in the menu
+        assert.deepEqual(offered, ["html", "markdown", "notebook", "script"]);
+        for (const format of offered) {
+          const response = await fetch(lab.url(`/nbconvert/${format}/${NOTEBOOK}`));
+          assert.equal(response.status, 200, format);
+          await response.body?.cancel();
+        }
+      });
+
       await t.step("the notebook file is as it was", async () => {
         assert.equal(await Deno.readTextFile(join(ROOT, NOTEBOOK)), saved);
       });

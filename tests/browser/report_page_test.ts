@@ -87,6 +87,43 @@ Deno.test({
       });
     }
 
+    await t.step(
+      "on a narrow screen a table keeps its first column, and captions and text wrap",
+      async () => {
+        for (const width of [390, 640]) {
+          const page = await browser.newPage({ viewport: { width, height: 900 } });
+          await page.goto(pathToFileURL(html).href);
+          const facts = await page.evaluate<Record<string, number[]>>(`(() => {
+          const inside = (box, of) => box.right - of.right;
+          const tables = [...document.querySelectorAll(".kpi-table")];
+          for (const table of tables) table.scrollLeft = 10_000;
+          const boxes = (selector, table) =>
+            [...table.querySelectorAll(selector)].map((cell) => cell.getBoundingClientRect());
+          return {
+            moved: tables.flatMap((table) => boxes("tbody th", table).map((box) =>
+              box.left - table.getBoundingClientRect().left)),
+            captions: tables.flatMap((table) => boxes("caption span", table).map((box) =>
+              inside(box, table.getBoundingClientRect()))),
+            texts: [...document.querySelectorAll(".jp-RenderedText pre")]
+              .map((text) => text.scrollWidth - text.clientWidth),
+            letters: [...document.querySelectorAll(".kpi-figure svg")].map((svg) =>
+              parseFloat(getComputedStyle(svg).fontSize) * svg.getBoundingClientRect().width / 760),
+            wide: [document.documentElement.scrollWidth - innerWidth],
+          };
+        })()`);
+          assert.ok(facts.moved!.length > 50 && facts.captions!.length > 5);
+          for (const name of ["moved", "captions", "texts", "wide"]) {
+            assert.ok(facts[name]!.every((excess) => excess <= 1), `${name} at ${width} px`);
+          }
+          assert.ok(
+            facts.letters!.every((size) => size >= 10),
+            `${Math.min(...facts.letters!)} px`,
+          );
+          await page.close();
+        }
+      },
+    );
+
     await t.step("code is folded, and one button shows all of it", async () => {
       const page = await browser.newPage();
       await page.goto(pathToFileURL(html).href);

@@ -107,7 +107,7 @@ Deno.test("table() marks rows, names its headers and draws bars of the right len
   ));
   equal(html.match(/<th scope="col"/g)?.length, 2);
   equal(html.match(/<th scope="row"/g)?.length, 2);
-  match(html, /<caption>C<\/caption>/);
+  match(html, /<caption><span>C<\/span><\/caption>/);
   match(html, /<tr><th scope="row">a<.*25\.0%.*>1</);
   match(html, /<tr class="m"><th scope="row">b<.*100\.0%.*>4</);
   equal(html.match(/<tr class="m">/g)?.length, 1);
@@ -117,4 +117,16 @@ Deno.test("table() shows a DataFrame without rows", () => {
   const text = textOf(table(runs[0]!.kpi.head(0)));
   ok(text.startsWith("window_start  window_end"));
   equal(text.split("\n").length, 2);
+});
+
+Deno.test("table() says in its caption, once, what a column of text says in every row", () => {
+  const rows = pl.DataFrame([
+    { k: "a", watermark: "30 seconds", n: 1, kind: "x" },
+    { k: "b", watermark: "30 seconds", n: 1, kind: "y" },
+  ]);
+  const lines = textOf(table(rows, { caption: "C" })).split("\n");
+  equal(lines[0], "C · watermark: 30 seconds");
+  match(textOf(table(rows, { caption: "Watermark 30 seconds" })), /^Watermark 30 seconds\n/);
+  match(lines[1]!, /^k +n +kind$/); // a number stays, whatever it is
+  match(textOf(table(rows.head(1))), /^k +watermark +n +kind/); // one row has nothing in common
 });

@@ -1,0 +1,32 @@
+/** Behind what stays in place while a table scrolls: the page of the report, of JupyterLab, of VS Code. */
+const PAGE = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))";
+
+/**
+ * How tables and figures look. It goes with each of them, since an output has no other style sheet that
+ * holds in JupyterLab, in VS Code and in the exported report alike; their widths are those of the output.
+ */
+export const STYLE = `<style>.kpi-table,.kpi-figure{container-type:inline-size}
+.kpi-table{overflow-x:auto;margin:0 0 1em}
+.kpi-table table{border-collapse:collapse;table-layout:auto;margin:0;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums}
+.kpi-table :is(table,caption,tr,th,td){color:inherit;background:none;border:0}
+.kpi-table caption{caption-side:top;text-align:left;padding:0 0 6px;font-weight:600}
+.kpi-table caption span{position:sticky;left:0;display:inline-block;max-width:100cqw;white-space:normal}
+.kpi-table :is(th,td){padding:3px 10px;text-align:left;white-space:nowrap;font-weight:400;vertical-align:top}
+.kpi-table td:not(.n){white-space:normal;min-width:5em}
+.kpi-table .n{text-align:right;print-color-adjust:exact}
+.kpi-table tr>th:first-child{position:sticky;left:0;z-index:1;background:${PAGE}}
+.kpi-table :is(thead,tfoot) *{font-weight:600}.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
+.kpi-table thead tr{border-bottom:1px solid}.kpi-table tfoot tr{border-top:1px solid}
+.kpi-table tbody tr.m{background:#009e7333}
+.kpi-table tr.m>th:first-child{background:linear-gradient(#009e7333 0 0),${PAGE};box-shadow:inset 3px 0 #009e73}
+.kpi-figure{margin:0 0 1.5em;max-width:760px;color:inherit;break-inside:avoid}
+.kpi-figure>b{display:block;font-size:16px;font-weight:600;margin-bottom:4px}
+.kpi-figure>div{font-size:13px;margin-bottom:8px}.kpi-figure>.plot{overflow-x:auto;margin:0}
+.kpi-figure svg{max-width:100%;height:auto}
+.kpi-figure figcaption{font-size:12px;margin-top:4px}
+@container (max-width:640px){.kpi-table table{font-size:12px}.kpi-table :is(th,td){padding:3px 6px}
+.kpi-figure svg{font-size:14px!important}}
+@container (max-width:480px){.kpi-figure svg{min-width:600px}}
+@media print{.kpi-table{overflow:visible;break-inside:avoid;container-type:normal}.kpi-table tfoot{display:table-row-group}
+.kpi-table caption span{max-width:none}.kpi-table tr>th:first-child{position:static}
+.kpi-table table{font-size:10px}.kpi-table :is(th,td){padding:2px 5px}.kpi-figure{container-type:normal}}</style>`;
