@@ -30,7 +30,10 @@ Deno.test("remoteReferences() lets links, fragments, embedded data and code in t
   for (const html of cases) assert.deepEqual(remoteReferences(html), [], html);
 });
 
-async function report(source: string): Promise<{ html: string; executed: string }> {
+async function report(
+  source: string,
+  metadata: object = {},
+): Promise<{ html: string; executed: string }> {
   const env = await ensureEnvironment();
   const folder = await Deno.makeTempDir();
   try {
@@ -45,7 +48,7 @@ async function report(source: string): Promise<{ html: string; executed: string 
         cells: [
           { cell_type: "markdown", id: "m", metadata: {}, source: "# Title\n\n## Part & more" },
           { ...cell, id: "a", source: "const one = 1;" },
-          { ...cell, id: "b", source },
+          { ...cell, id: "b", source, metadata },
         ],
       }),
     );
@@ -85,4 +88,13 @@ Deno.test("writeReport() refuses a page that loads from outside", async () => {
   const display =
     '({ [Symbol.for("Jupyter.display")]: () => ({ "text/html": "<img src=//a.example/x>" }) })';
   await assert.rejects(report(display), /loads from outside the file: \/\/a\.example\/x/);
+});
+
+Deno.test("writeReport() says when the parameters are not those that the notebook came with", async () => {
+  const source = 'const parameters = { watermarks: ["1 minute"] };';
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(source));
+  const sha256 = new Uint8Array(digest).toHex().slice(0, 16);
+  const marked = (mark: string) => report(source, { tags: ["parameters"], sha256: mark });
+  assert.match((await marked("0123456789abcdef")).html, /Parameters.*changed since it came/);
+  assert.doesNotMatch((await marked(sha256)).html, /changed since it came/);
 });

@@ -2,6 +2,7 @@
  * `deno task notebooks:check [notebook…]`: type-checks and lints the code cells of notebooks, which `deno check` and
  * `deno lint` do not read, and refuses a notebook that was saved with an error in its outputs.
  */
+import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { runCommand } from "../command_line.ts";
 import { listNotebooks, ROOT } from "../env.ts";
@@ -67,7 +68,7 @@ export function savedErrors(notebook: Notebook): readonly string[] {
 }
 
 /**
- * Returns a notebook's text as `deno fmt` writes it. `deno fmt --check` cannot be asked: in Deno 2.8.1 it
+ * Returns a notebook's text as `deno fmt` writes it, with a mark beside its parameters. `deno fmt --check` cannot be asked: in Deno 2.8.1 it
  * takes every cell for unformatted that does not end in a line break, as no cell does.
  */
 export async function formatted(text: string): Promise<string> {
@@ -81,7 +82,25 @@ export async function formatted(text: string): Promise<string> {
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(text));
   await writer.close();
-  return new TextDecoder().decode((await output).stdout);
+  return markParameters(new TextDecoder().decode((await output).stdout));
+}
+
+/** Notes beside the parameters as they are now, so that a report can tell that they were changed since. */
+function markParameters(text: string): string {
+  const notebook = JSON.parse(text) as MarkedNotebook;
+  const cells = notebook.cells.filter(({ metadata }) => metadata?.tags?.includes("parameters"));
+  for (const { metadata, source } of cells) {
+    const code = [source].flat().join("");
+    metadata!.sha256 = createHash("sha256").update(code).digest("hex").slice(0, 16);
+  }
+  return cells.length > 0 ? `${JSON.stringify(notebook, null, 1)}\n` : text;
+}
+
+interface MarkedNotebook {
+  readonly cells: readonly {
+    readonly source: string | readonly string[];
+    readonly metadata?: { readonly tags?: readonly string[]; sha256?: string };
+  }[];
 }
 
 /** Checks one notebook file and returns its problems, each with the notebook's name and the code cell. */

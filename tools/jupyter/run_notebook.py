@@ -6,6 +6,7 @@ each code cell, then {"seconds"}, or {"failed", "line"} and exit code 1. The out
 a run that failed is read to see why.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -65,6 +66,16 @@ def lost_output(client):
         late += message["msg_type"] in SHOWN
 
 
+def changed(notebook):
+    """Says whether the parameters are others than those that the notebook came with (see notebooks:fmt)."""
+    return any(
+        cell.metadata.get("sha256", mark) != mark
+        for cell in notebook.cells
+        if "parameters" in cell.metadata.get("tags", [])
+        for mark in [hashlib.sha256(cell.source.encode()).hexdigest()[:16]]
+    )
+
+
 def run(notebook, path):
     code = list(titles(notebook))
     say(cells=len(code))
@@ -105,7 +116,8 @@ def main(source, output):
         "startedAt": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": seconds,
         "versions": json.loads(os.environ.get("REPORT_VERSIONS", "{}")),
-        "parameters": os.environ.get("TASK_D_PARAMETERS", ""),
+        "parameters": os.environ.get(f"{path.stem.upper()}_PARAMETERS", ""),
+        "changed": changed(notebook),
     }
     nbformat.write(notebook, output)
     if done:
