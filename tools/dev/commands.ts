@@ -1,4 +1,5 @@
-/** `deno task commands [--check]`: docs/commands.md and the README's list of tasks, from the tables of options. */
+/** `deno task commands [--check]`: docs/commands.md, docs/reference.md and the README's list of tasks, from the code. */
+import { reference } from "./reference.ts";
 import { join } from "node:path";
 import { type Command, helpOf, runCommand } from "../command_line.ts";
 import { ROOT } from "../env.ts";
@@ -28,6 +29,7 @@ export async function pages(): Promise<Readonly<Record<string, string>>> {
   const block = /(<!-- tasks[^\n]*-->\n)[^]*(<!-- end of tasks -->)/;
   return {
     "docs/commands.md": commands,
+    "docs/reference.md": await reference(),
     "README.md": readme.replace(block, (_, begin, end) => `${begin}\n${list}\n\n${end}`),
   };
 }
@@ -38,7 +40,7 @@ async function main(isCheck: boolean): Promise<number> {
     const file = join(ROOT, path);
     if (await Deno.readTextFile(file).catch(() => "") === tidy) continue;
     if (isCheck) {
-      console.error(`${path} is not what the tables of options give: run \`deno task commands\``);
+      console.error(`${path} is not what the code gives: run \`deno task commands\``);
       return 1;
     }
     await Deno.writeTextFile(file, tidy);

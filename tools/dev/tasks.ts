@@ -55,8 +55,8 @@ export const WASM = command({
 
 export const COMMANDS = command({
   name: "commands",
-  does: "writes docs/commands.md and the README's list of tasks from the tables of options",
-  options: { check: { help: "writes nothing; fails if they are not what the tables give" } },
+  does: "writes docs/commands.md, docs/reference.md and the README's list of tasks from the code",
+  options: { check: { help: "writes nothing; fails if they are not what the code gives" } },
   examples: ["commands --check"],
 });
 
