@@ -47,15 +47,16 @@ export class KpiRun {
     if (this.#last === undefined) return `kpi: batch 0 has run for ${secondsSince(this.#began)} s`;
     const { progress: { batchId, eventTime, rows: { total }, stateOperators }, at } = this.#last;
     const rate = Math.round(this.#rows / ((at - this.#began) / 1000));
+    const watermark = eventTime.watermark?.replace(/\.\d+Z$/, "");
     return [
-      `kpi: ${total.read} rows read`,
+      `${total.read} rows`, // the shortest first: a narrow terminal cuts the end
       `${rate} rows/s`,
       `batch ${batchId}`,
-      `watermark ${eventTime.watermark}`,
-      `${stateOperators[0]!.numRowsTotal} open windows`,
       `late ${total.late}`,
       `rejected ${total.rejected}`,
-      `${behind(this.#last.progress)} behind`,
+      `open ${stateOperators[0]!.numRowsTotal}`,
+      `behind ${behind(this.#last.progress)}`,
+      `watermark ${watermark}`,
     ].join("  ");
   }
 
