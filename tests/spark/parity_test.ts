@@ -7,11 +7,10 @@ import { parseMessages } from "../../lib/json/from_json.ts";
 import { TopicLog } from "../../lib/sources/topic_log.ts";
 import { LOCAL_CONF, SPARK_LINES, sparkHome, type SparkLine } from "../../tools/spark/install.ts";
 import { takeOver } from "../../tools/spark/takeover.ts";
-import { appendHalf, makeTopics, ours, rowsOf, specFor, withoutSpark } from "./topics.ts";
+import { appendHalf, IS_LONG, makeTopics, ours, rowsOf, specFor, withoutSpark } from "./topics.ts";
 
-/** The first line of releases runs every variant, the others these; `SPARK_PARITY=long` runs every one on all. */
+/** The first line of releases runs every variant, the others these; `SPARK_TESTS=long` runs every one on all. */
 const SHORT = ["lr 30 seconds append", "rf 30 seconds append", "lr 2 minutes update", "takeover"];
-const IS_LONG = Deno.env.get("SPARK_PARITY") === "long";
 const MODES: readonly OutputMode[] = ["append", "update", "complete"];
 
 /** Rows that Spark and we must judge alike: none can be scored, or none has a place in a window. */

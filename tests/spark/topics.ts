@@ -13,6 +13,9 @@ import {
 } from "../../tools/spark/install.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
+/** Whether the long part of these tests runs too. */
+export const IS_LONG = Deno.env.get("SPARK_TESTS") === "long";
+
 /** The files of a topic of three partitions. */
 export const FILES = ["partition-0.jsonl", "partition-1.jsonl", "partition-2.jsonl"];
 

@@ -1,6 +1,6 @@
 """Runs a KPI query on Apache Spark 4 or 3.5, from the JSON that `deno task kpi --write-spec FILE` writes.
 
-    spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.13:4.3.0 \\
+    spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0 \\
       tools/spark/kpi_job.py --spec FILE --sink parquet:DIR --checkpoint DIR
 
 The same ONNX file scores the rows, through onnxruntime on each executor. The table is the one that
