@@ -20,7 +20,7 @@ export interface Grouping {
 export interface Aggregation {
   readonly window: WindowSpec;
   readonly keys: readonly { readonly name: string; readonly type: DataType }[];
-  /** Columns of a row to add to a frame: what aggregates of expressions are computed from. */
+  /** Columns to add to a frame: literals that are aggregated, which Polars would take once a group. */
   readonly inputs: readonly Expr[];
   /** What a group keeps, in order: the slots of one aggregate after those of another. */
   readonly slots: readonly Slot[];
@@ -54,7 +54,9 @@ export function typeGrouping(
     if (column !== undefined && !wide.columns.includes(column)) throw missing("agg", column, frame);
     const type = column === undefined ? pl.Int64 : wide.getColumn(column).dtype;
     try {
-      const expr = column === undefined ? undefined : pl.col(column);
+      const { of } = aggregate;
+      const isColumn = typeof of !== "object" || isLiteral(of, frame);
+      const expr = column === undefined ? undefined : isColumn ? pl.col(column) : of;
       return { name, ...typeAggregate(aggregate, expr, type) };
     } catch (error) {
       throw new TypeError(`agg: ${name}: ${(error as Error).message}`);
@@ -75,7 +77,7 @@ export function typeGrouping(
       }
       return { name, type };
     }),
-    inputs,
+    inputs: inputs.filter((input) => isLiteral(input, frame)),
     slots: results.flatMap(({ slots }) => slots),
     results,
   };
@@ -91,6 +93,11 @@ export function inputsOf(aggregates: Grouping["aggregates"]): Expr[] {
 /** Returns a frame with the columns that the aggregates are computed from. */
 export function withInputs(frame: DataFrame, inputs: readonly Expr[]): DataFrame {
   return inputs.length > 0 ? frame.withColumns(...inputs) : frame;
+}
+
+/** Whether an expression has a value without any row. */
+function isLiteral(expr: Expr, frame: DataFrame): boolean {
+  return frame.limit(0).select(expr).height > 0;
 }
 
 function inputName(i: number): string {

@@ -122,7 +122,7 @@ export function typeAggregate(
     takes(...WHOLE);
     const expr = column!.cast(pl.Int64, true).sum();
     return {
-      slots: [{ merge: "addWhole", expr, isLong: true }, counted],
+      slots: [{ merge: "addWhole", expr, isLong: isLong(type) }, counted], // 2^21 rows of 32 bits
       type: pl.Int64,
       finish: ([total, n]) => n === 0 ? null : total!,
     };
