@@ -90,7 +90,8 @@ export class Report {
 
   /** Returns a part that was made with the parameters that hold now; undefined if there is none. */
   valueOf(name: string): unknown {
-    return this.#problemOf(name) === undefined ? this.#parts.get(name)!.value : undefined;
+    const isValid = this.#parameters !== "" && this.#problemOf(name) === undefined;
+    return isValid ? this.#parts.get(name)!.value : undefined;
   }
 
   /** The names of all parts: those of the sections, then what else was made with these parameters. */
