@@ -42,7 +42,10 @@ export function completeness(
   const goal = maxLoss === undefined ? [] : [{ y: 1 - maxLoss, text: `${percent(maxLoss)} lost` }];
   const place = { x: ({ row }: Mark) => row.wait_s!, y: ({ row }: Mark) => 1 - row.loss! } as const;
   const label = ({ name, row }: Mark) =>
-    `${name}\nwait ${count(row.wait_s!)} s, lose ${count(row.loss! * 100, 2)}%`;
+    [
+      ...name.replace(/ \((.*)\)$/, "\n$1").split(/\n|(?<=[;:]) /),
+      `wait ${count(row.wait_s!)} s, lose ${percent(row.loss!)}`,
+    ].join("\n");
   const x = { label: "seconds a reader waits for a final window →", domain: [0, until] };
   return figure("How long must I wait, and what do I lose if I wait less?", {
     answers: answers(marks, ({ wait_s, wait_max_s, rows_lost, loss }) => {

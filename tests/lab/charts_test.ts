@@ -8,7 +8,7 @@ import {
   thresholdCurve,
   thresholds,
 } from "../../lab/mod.ts";
-import { type Displayable, jupyterDisplay } from "../../view/display.ts";
+import { type Displayable, jupyterDisplay, percent } from "../../view/display.ts";
 import { model, type Row, SCHEMA, THRESHOLD } from "./engine.ts";
 import { sourceOf } from "./topics.ts";
 
@@ -56,11 +56,20 @@ Deno.test("completeness() answers with the wait and the loss of each delay marke
       text,
       new RegExp(`^${delays[i]}: a window is final ${wait} s after .* ${row.rows_lost} row`, "m"),
     );
-    ok(html.includes(`wait ${wait} s, lose ${(Number(row.loss) * 100).toFixed(2)}%`));
+    ok(html.includes(`wait ${wait} s, lose ${percent(Number(row.loss))}`));
   }
   ok(Number(swept.table.toRecords()[30]!.rows_lost) > 0);
 });
 
 Deno.test("a chart refuses to mark a delay that was not swept", () => {
   throws(() => errors(swept, { delays: ["1500 milliseconds"] }), RangeError);
+});
+
+Deno.test("completeness() says at the mark of an advice whether it passed its check", () => {
+  const advice = { delay: 30_000, verdict: "failed its check: 40 s was needed" };
+  const { html, text } = shown(completeness(swept, { delays, advice }));
+  match(text, /^30 seconds \(recommended; failed its check: 40 s was needed\): a window/m);
+  for (const line of ["recommended;", "failed its check:", "40 s was needed"]) {
+    ok(html.includes(`>${line}</tspan>`), line);
+  }
 });
