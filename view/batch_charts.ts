@@ -147,7 +147,7 @@ export function restartTimeline(
     answers: [{ name: "restart", color: colorAt(2), says: says() }],
     note: "A box is a batch, as wide as its rows; wide ones have their id. " +
       "Boxes one above the other: read twice.",
-    plots: [{ height: 130, marginLeft: 100, x, y, marks }],
+    plots: [{ height: 130, marginLeft: 124, x, y, marks }],
   });
 }
 

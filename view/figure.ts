@@ -47,7 +47,7 @@ export function figure(question: string, { answers, note, plots }: Figure): Disp
   const texts = answers.map(({ name, says }) => plain(`${name}: ${says}`));
   const alternative = `${question} ${texts.join("; ")}. ${note}`;
   const style = { background: "transparent", color: "currentColor", fontSize: "11px" };
-  const margins = { marginLeft: 56, marginBottom: 38 };
+  const margins = { marginLeft: 56, marginRight: 30, marginBottom: 38 };
   const shared = { document, style, width: 760, ...margins, className: "kpi" };
   const drawings = plots.map((plot, i) => {
     const ariaLabel = i > 0 ? `${question} (continued)` : alternative;

@@ -108,7 +108,7 @@ export function accountingWaterfall(runs: readonly Run[]): Displayable {
     }),
     note: "Each bar takes its rows off the bar above; what is left was counted in final windows." +
       (runs.some(isOverlapping) ? " A row counts once in each of its windows, which overlap." : ""),
-    plots: [{ height, marginLeft: 100, marginRight: 120, x, y, fy, marks }],
+    plots: [{ height, marginLeft: 124, marginRight: 120, x, y, fy, marks }],
   });
 }
 
