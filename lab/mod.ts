@@ -6,6 +6,7 @@ export * from "./chance.ts";
 export * from "./charts.ts";
 export * from "./checkpoint.ts";
 export * from "./judge.ts";
+export { PARAMETERS, report, SECTIONS } from "./parameters.ts";
 export * from "./recommend.ts";
 export * from "./scored_rows.ts";
 export * from "./sweep.ts";

@@ -157,7 +157,7 @@ export class Report {
 
 const UNFINISHED = { problem: "did not come to its end" };
 const NO_PARAMETERS =
-  `There are no valid parameters: mend section "Parameters and paths" and run it, then all below it.`;
+  `There are no valid parameters: mend the parameters cell and run it, then all below it.`;
 
 function refusal(problems: readonly string[]): Displayable {
   return paragraphs([`**Nothing is shown here.** ${problems.join(" ")}`]);

@@ -1,7 +1,9 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { PARAMETERS, type Parameters } from "../../view/task_d.ts";
+import { PARAMETERS as LAB } from "../../lab/parameters.ts";
 import { readParameters } from "../../view/parameters.ts";
+import { safeParse } from "valibot";
 
 const DEFAULTS: Parameters = {
   watermarks: ["30 seconds", "2 minutes"],
@@ -86,6 +88,20 @@ Deno.test("readParameters() tells all that is wrong in one message", () => {
     match(message, new RegExp(name));
   }
   equal(message.split("; ").length, 3);
+});
+
+Deno.test("the lab takes delays that its pass knows, and a loss that is a number", () => {
+  const { delays, maxLoss } = LAB.rules;
+  for (
+    const [rule, right, wrong] of [
+      [delays, ["30 seconds", "10 minutes"], ["1 hour"]],
+      [delays, ["0 seconds"], ["1500 milliseconds"]],
+      [maxLoss, 0.001, "0.1%"],
+    ] as const
+  ) {
+    equal(safeParse(rule, right).success, true);
+    equal(safeParse(rule, wrong).success, false);
+  }
 });
 
 Deno.test("readParameters() names the variable whose text is no JSON object", () => {
