@@ -72,8 +72,12 @@ function byStart(a: { start: string }, b: { start: string }): number {
 Deno.test("deno task spark says what it needs, and what is wrong with a spec", async () => {
   const usage = await tool("spark", "--spec", "x.json", "--sink", "memory", "--checkpoint", "c");
   equal(usage.code, 2);
-  match(usage.error, /^--spec FILE, --sink parquet:DIR.*\nUsage: deno task spark/);
-  const missing = await tool("spark", "--spec", "x.json", "--sink", "console", "--checkpoint", "c");
+  match(usage.error, /^--sink should be parquet:DIR, .*, got "memory"\nUsage: deno task spark/);
+  const query = ["--spec", "x.json", "--sink", "console", "--checkpoint", "c"];
+  const line = await tool("spark", ...query, "--spark", "5");
+  equal(line.code, 2);
+  match(line.error, /^--spark should be one of 4, 3\.5, got "5"\n/);
+  const missing = await tool("spark", ...query);
   equal(missing.code, 1);
   match(missing.error, /x\.json/);
 });

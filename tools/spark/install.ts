@@ -108,7 +108,8 @@ async function versionOf(line: SparkLine): Promise<string> {
 
 async function pins(line: SparkLine): Promise<string> {
   const files = [`spark-${line}.txt`, "requirements.txt"];
-  return (await Promise.all(files.map((name) => Deno.readTextFile(join(HERE, name))))).join("");
+  const texts = await Promise.all(files.map((name) => Deno.readTextFile(join(HERE, name))));
+  return texts.join("").replaceAll(/^#.*\n/gm, ""); // another comment is no other installation
 }
 
 function stampOf(line: SparkLine): string {
