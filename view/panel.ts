@@ -78,7 +78,7 @@ function windowTable(rows: DataFrame, changed: ReadonlySet<number>): Content {
   const marked = new Set(starts.flatMap((start, i) => changed.has(start) ? [i] : []));
   const those = marked.size > 0 ? ", just changed ones marked" : "";
   const caption = `The newest ${newest.height} of ${rows.height} windows${those}`;
-  return table(newest, { caption, marked })[jupyterDisplay]();
+  return table(newest, { caption, marked, isStatic: true })[jupyterDisplay]();
 }
 
 function movedAtOf({ timestamp, durationMs }: StreamingQueryProgress): number {

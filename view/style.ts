@@ -17,6 +17,9 @@ export const STYLE = `<style>.kpi-table,.kpi-figure{container-type:inline-size}
 .kpi-table tr>th:first-child{position:sticky;left:0;z-index:1;background:${PAGE}}
 .kpi-table :is(thead,tfoot) *{font-weight:600}.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
 .kpi-table thead tr{border-bottom:1px solid}.kpi-table tfoot tr{border-top:1px solid}
+.kpi-table button{all:unset;cursor:pointer;font:inherit;color:inherit}.kpi-table button:focus-visible{outline:2px solid #0072b2}
+.kpi-table th[aria-sort] button::after{content:" ↑"}.kpi-table th[aria-sort=descending] button::after{content:" ↓"}
+.kpi-table .csv{float:right;font-size:11px;text-decoration:underline dotted;min-height:24px;padding:0 4px}@media print{.kpi-table .csv{display:none}}
 .kpi-table tbody tr.m{background:#009e7333}
 .kpi-table tr.m>th:first-child{background:linear-gradient(#009e7333 0 0),${PAGE};box-shadow:inset 3px 0 #009e73}
 .kpi-figure{margin:0 0 1.5em;max-width:760px;color:inherit;break-inside:avoid}

@@ -1,5 +1,6 @@
 import type { DataFrame } from "polars";
 import { STYLE } from "./style.ts";
+import { TABLE_SCRIPT } from "./table_script.ts";
 import { clock, count, type Displayable, displayable, html, percent, plain } from "./display.ts";
 
 /** How a table is shown; columns go by their names. */
@@ -15,6 +16,8 @@ export interface TableOptions {
   readonly marked?: ReadonlySet<number>;
   /** Rows shown before "… n more rows". Default 25. */
   readonly maxRows?: number;
+  /** Whether it neither sorts nor gives CSV, as one that is drawn anew while a query runs. */
+  readonly isStatic?: boolean;
 }
 
 /**
@@ -23,6 +26,7 @@ export interface TableOptions {
  */
 export function table(rows: DataFrame, options: TableOptions = {}): Displayable {
   const { totals, marked, maxRows = 25 } = options;
+  const isLive = !options.isStatic && rows.height > 1;
   const records: readonly Readonly<Record<string, unknown>>[] = rows.head(maxRows).toRecords();
   const times = records.flatMap((row) => Object.values(row).filter((v) => v instanceof Date));
   const days = new Set(times.map((time) => time.toISOString().slice(0, 10)));
@@ -52,7 +56,9 @@ export function table(rows: DataFrame, options: TableOptions = {}): Displayable 
       const bar = `background:linear-gradient(90deg,#7f7f7f4d ${width}%,transparent 0)`;
       const look = (isNumber ? ' class="n"' : "") + (Number(width) > 0 ? ` style="${bar}"` : "");
       const [open, close] = i === 0 ? ['th scope="row"', "th"] : ["td", "td"];
-      return `<${open}${look}>${html(texts[i])}</${close}>`;
+      return `<${open}${look}${isLive ? exactly(values[row], texts[i]!) : ""}>${
+        html(texts[i])
+      }</${close}>`;
     }).join("");
   const heads = columns.map(({ isNumber }, i) =>
     `<th scope="col"${isNumber ? ' class="n"' : ""}>${html(names[i])}</th>`
@@ -65,7 +71,9 @@ ${caption && `<caption><span>${html(caption)}</span></caption>`}<thead><tr>${
     heads.join("")
   }</tr></thead><tbody>
 ${trs.join("\n")}${more && `<tr><td colspan="${columns.length}">${more}</td></tr>`}</tbody>
-${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>`;
+${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>${
+    isLive ? TABLE_SCRIPT : ""
+  }`;
 
   const grid = [names, ...body, ...(total ? [total] : [])];
   const widths = columns.map((_, i) => Math.max(...grid.map((texts) => texts[i]!.length)));
@@ -76,6 +84,13 @@ ${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>`;
   const foot = total ? [rule, line(total)] : [];
   const text = [caption, line(names), rule, ...body.map(line), more, ...foot];
   return displayable(page, text.filter((line) => line).join("\n"));
+}
+
+/** The value of a cell, for sorting and CSV, where its text is another. */
+function exactly(value: unknown, text: string): string {
+  const exact = value instanceof Date ? value.toISOString() : plain(value ?? "");
+  const isPlain = typeof value === "string" || exact === text || text === "–";
+  return value === undefined || isPlain ? "" : ` data-v="${html(exact)}"`;
 }
 
 /** Finds the columns of text that say the same in every row: the caption says it once. */
