@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
-import { batchIds, groupOf } from "../lib/checkpoint/checkpoint.ts";
-import { openLines } from "../lib/checkpoint/lines.ts";
+import { batchIds } from "../lib/checkpoint/checkpoint.ts";
+import { StateLog } from "../lib/checkpoint/state_log.ts";
 import { asTimestamps, doubles } from "../lib/core/frame.ts";
 import { timeOf } from "../lib/core/progress.ts";
+import { groupsIn } from "../lib/core/state.ts";
 import { inspectCheckpoint } from "./inspect.ts";
 
 /** A checkpoint as tables, of all batches that it remembers. */
@@ -42,9 +43,7 @@ export async function readCheckpoint(dir: string): Promise<CheckpointTables> {
     .flatMap(([, name, f]) => /^(sum|avg)$/.test(f!) ? [name!, `${name}_values`] : [name!]);
   const state: Row[] = [];
   for (const batch_id of writtenBy === "Spark" ? [] : await batchIds(join(dir, "state"))) {
-    const place = `state/${batch_id}`;
-    const text = await Deno.readTextFile(join(dir, place));
-    for (const group of openLines(join(dir, place), place, text).slice(1).map(groupOf)) {
+    for (const group of groupsIn((await new StateLog(dir).read(batch_id)).state)) {
       const values = slots.map((name, i) => [name, group.slots[i]]);
       const window = { window_start: group.start, n_rows: group.rows };
       const key = group.keys.join(", ");

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { batchIds } from "../lib/checkpoint/checkpoint.ts";
 import { openLines } from "../lib/checkpoint/lines.ts";
+import { StateLog } from "../lib/checkpoint/state_log.ts";
 import {
   type CommitEntry,
   type Cursor,
@@ -9,6 +10,7 @@ import {
   resume,
 } from "../lib/core/plan.ts";
 import { isoText, isoTime, type RowTotals } from "../lib/core/progress.ts";
+import { groupsIn, plainKey } from "../lib/core/state.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { readFile } from "../lib/files.ts";
 
@@ -105,14 +107,13 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     })
   );
   const state = isOurs && cursor && cursor.batchId > 0
-    ? await readLines(`state/${cursor.batchId - 1}`)
+    ? await attempt(() => new StateLog(dir).read(cursor.batchId - 1))
     : undefined;
-  const openWindows = state?.slice(1).map(({ start, keys, rows }) => ({
-    start: isoText(start as number),
-    keys: keys as unknown[],
-    rows: rows as number,
+  const openWindows = state && groupsIn(state.state).map(({ start, keys, rows }) => ({
+    start: isoText(start),
+    keys: keys.map(plainKey),
+    rows,
   }));
-  const open = openWindows?.reduce((sum, { rows }) => sum + rows, 0) ?? 0;
   return {
     writtenBy: isOurs ? "this program" : "Spark",
     queryId: metadata?.id as string ?? null,
@@ -131,7 +132,7 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     })),
     restart: damaged || !cursor ? null : restartOf(cursor),
     openWindows: openWindows ?? null,
-    rows: state ? { ...state[0]!.total as RowTotals, open } : null,
+    rows: state ? { ...state.total, open: state.state.rows } : null,
     settingsChanges: planned.slice(1).flatMap(({ batchId, entry }, i) => {
       const before = planned[i]!.entry.conf, settings = { ...before, ...entry.conf };
       return Object.keys(settings).filter((key) => before[key] !== entry.conf[key]).map((key) => ({

@@ -4,7 +4,10 @@ import { basename, dirname, join } from "node:path";
  * Writes a file whole or not at all, and so that it survives a power cut: beside its place, synced,
  * renamed, the folder synced. A reader sees the old file or the new one.
  */
-export async function writeFile(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeFile(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const temporary = join(dirname(path), `.${basename(path)}.tmp`);
   await writeBytes(temporary, bytes, { write: true, create: true, truncate: true });
@@ -15,12 +18,12 @@ export async function writeFile(path: string, content: string | Uint8Array): Pro
 /** Opens a file, writes all bytes and syncs it; the error of a full disk names the file. */
 export async function writeBytes(
   path: string,
-  bytes: Uint8Array,
+  bytes: Uint8Array | readonly Uint8Array[],
   options: Deno.OpenOptions,
 ): Promise<void> {
   const file = await Deno.open(path, options);
   try {
-    await writeAll(file, bytes);
+    for (const piece of [bytes].flat()) await writeAll(file, piece as Uint8Array);
     await file.sync();
   } catch (cause) {
     const { message } = cause as Error;

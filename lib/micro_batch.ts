@@ -1,7 +1,8 @@
 import type { DataFrame } from "polars";
-import type { Checkpoint, StateEntry } from "./checkpoint/checkpoint.ts";
+import type { Checkpoint } from "./checkpoint/checkpoint.ts";
+import type { StateEntry } from "./checkpoint/state_log.ts";
 import { ChunkReader } from "./threads/reader.ts";
-import { advanceState } from "./core/state.ts";
+import { advanceState, applyStep, groupsIn } from "./core/state.ts";
 import { explain } from "./core/explain.ts";
 import { findLoss } from "./core/loss.ts";
 import { type Cursor, limitOffsets, type OffsetEntry, pick, sameOffsets } from "./core/plan.ts";
@@ -102,13 +103,13 @@ export class MicroBatches {
 
   /** The windows still open after the last batch, as rows of the result. */
   get openWindows(): DataFrame {
-    return this.#parts.pipeline.rows([...this.#entry.state.values()]);
+    return this.#parts.pipeline.rows(groupsIn(this.#entry.state));
   }
 
   /** Says in words why windows are written or not, after these batches. */
   explain(progress: readonly StreamingQueryProgress[]): string {
     const { mode, size, delay } = this.#parts.pipeline;
-    return explain(progress, { mode, size, delay, groups: [...this.#entry.state.values()] });
+    return explain(progress, { mode, size, delay, groups: groupsIn(this.#entry.state) });
   }
 
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
@@ -153,12 +154,15 @@ export class MicroBatches {
     const total = addTotals(this.#entry.total, step, { ...batch, partialRows });
     const before = { watermark: entry.batchWatermarkMs, partitions: this.#cursor.partitions };
     const { watermark, partitions } = nextWatermark(before, batch, { delay, idleAfter, clock });
-    await checkpoint.writeState(batchId, { state: step.state, total }); // 5. keep the open windows
+    const { state } = this.#entry;
+    applyStep(state, step);
+    await checkpoint.writeState(batchId, { state, total }, step); // 5. keep the open windows
     await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: watermark, partitions }); // 6. done
-    if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - minBatchesToRetain);
+    // Two at least: a start reads the offsets of the last two.
+    if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - Math.max(2, minBatchesToRetain));
     watch.lap("commitOffsets");
 
-    this.#entry = { state: step.state, total };
+    this.#entry = { state, total };
     this.#evictedWith = entry.batchWatermarkMs;
     this.#cursor = {
       batchId: batchId + 1,
@@ -179,6 +183,7 @@ export class MicroBatches {
       watermark: marks.watermark,
       batch,
       step,
+      state,
       total,
       source: {
         description: source.description,

@@ -1,21 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type Group,
-  groupId,
-  type Key,
-  narrow,
-  plainKey,
-  type State,
-  type Value,
-} from "../core/state.ts";
 import type { CommitEntry, Cursor, Logged, OffsetEntry } from "../core/plan.ts";
 import { resume } from "../core/plan.ts";
-import type { RowAccounting } from "../core/progress.ts";
 import type { Offsets } from "../core/types.ts";
 import { makeFolder, readFile, syncFolder, writeFile } from "../files.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";
 import { Lock } from "./lock.ts";
+import { type Changes, type StateEntry, StateLog } from "./state_log.ts";
 
 const FOLDERS = ["offsets", "state", "commits", join("sources", "0")];
 
@@ -25,12 +16,6 @@ export type QueryIdentity = Readonly<Record<string, string>>;
 /** Where the first batch begins, as the end of one before it. */
 export type InitialOffsets = Pick<OffsetEntry, "end" | "sourceId">;
 
-/** The state after a batch, and what became of all rows so far. */
-export interface StateEntry {
-  readonly state: State;
-  readonly total: Omit<RowAccounting["total"], "open">;
-}
-
 /**
  * The folder that a query restarts from, in Spark's layout:
  *
@@ -38,7 +23,7 @@ export interface StateEntry {
  * metadata      {"id":…} and what may not change
  * sources/0/0   where the first batch begins
  * offsets/N     written before batch N is read
- * state/N       written after the sink took batch N
+ * state/N       written after the sink took batch N: all groups, or those that changed since N - 1
  * commits/N     written last: batch N is done
  * ```
  */
@@ -48,12 +33,14 @@ export class Checkpoint {
   readonly id: string;
   readonly #topic: string;
   readonly #lock: Lock;
+  readonly #states: StateLog;
 
   private constructor(dir: string, id: string, topic: string, lock: Lock) {
     this.dir = dir;
     this.id = id;
     this.#topic = topic;
     this.#lock = lock;
+    this.#states = new StateLog(dir);
   }
 
   /**
@@ -125,24 +112,21 @@ export class Checkpoint {
   }
 
   /** Returns the state after a batch; that before the first batch, -1, is empty. */
-  async readState(batchId: number): Promise<StateEntry> {
-    if (batchId < 0) {
-      return { state: new Map(), total: { read: 0, counted: 0, late: 0, rejected: 0 } };
-    }
-    const [header, ...groups] = await this.#read(`state/${batchId}`);
-    const state = new Map(groups.map(groupOf).map((group) => [groupId(group), group]));
-    return { state, total: header!.total as StateEntry["total"] };
+  readState(batchId: number): Promise<StateEntry> {
+    return this.#states.read(batchId);
   }
 
-  writeState(batchId: number, { state, total }: StateEntry): Promise<void> {
-    return this.#write(`state/${batchId}`, { total }, [...state.values()].map(lineOf));
+  /** Keeps the state after a batch; `step` is what the batch did to the state before. */
+  writeState(batchId: number, entry: StateEntry, step?: Changes): Promise<void> {
+    return this.#states.write(batchId, entry, step);
   }
 
-  /** Removes the files of batches before `oldest`. */
+  /** Removes the files that nothing from batch `oldest` on needs. */
   async purge(oldest: number): Promise<void> {
-    for (const folder of ["offsets", "state", "commits"]) {
+    const needed = { offsets: oldest, state: await this.#states.base(oldest), commits: oldest };
+    for (const [folder, first] of Object.entries(needed)) {
       for (const batchId of await batchIds(this.#path(folder))) {
-        if (batchId < oldest) await Deno.remove(this.#path(folder, String(batchId)));
+        if (batchId < first) await Deno.remove(this.#path(folder, String(batchId)));
       }
     }
   }
@@ -230,34 +214,4 @@ function sourceOffsets(path: string, line: Record<string, unknown> | undefined):
   const [offsets] = Object.values(line ?? {});
   if (offsets === undefined) throw damaged(path, "it holds no offsets");
   return offsets as Offsets;
-}
-
-/** Lines written before: a window without new rows stays the same object. */
-const lines = new WeakMap<Group, string>();
-
-/** JSON has no NaN, no infinities, no -0 and no int64, so they are written as text. */
-function lineOf(group: Group): string {
-  const isPlain = (v: Value) => v === null || (Number.isFinite(v) && !Object.is(v, -0));
-  const plain = (v: Value) => isPlain(v) ? v : Object.is(v, -0) ? "-0" : String(v);
-  return lines.getOrInsertComputed(
-    group,
-    ({ start, keys, rows, slots }) =>
-      JSON.stringify({ start, keys: keys.map(plainKey), rows, slots: slots.map(plain) }),
-  );
-}
-
-/** Reads a group from a line of `state/N`. */
-export function groupOf(line: Record<string, unknown>): Group {
-  const keys = line.keys as (Key | { number: string })[];
-  return {
-    start: line.start as number,
-    keys: keys.map((key) => typeof key === "object" && key ? valueOf(key.number) : key),
-    rows: line.rows as number,
-    slots: (line.slots as (number | string | null)[]).map(valueOf),
-  };
-}
-
-function valueOf(value: number | string | null): Value {
-  if (typeof value !== "string") return value;
-  return /^-?[1-9]\d*$/.test(value) ? narrow(BigInt(value)) : Number(value);
 }

@@ -1,6 +1,9 @@
+import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 
 const PLACEHOLDER = "00000000";
+/** Characters that become bytes at once. */
+const PIECE = 1 << 20;
 const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
 
 /**
@@ -9,8 +12,29 @@ const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
  * below the checkpoint, such as `offsets/7`: a file in the place of another is not taken for it.
  */
 export function sealLines(place: string, first: object, rest: readonly string[] = []): string {
-  const text = ["v1", JSON.stringify({ ...first, checksum: PLACEHOLDER }), ...rest].join("\n");
-  return text.replace(`"checksum":"${PLACEHOLDER}"`, `"checksum":"${checksumOf(place + text)}"`);
+  return new TextDecoder().decode(Buffer.concat(sealPieces(place, first, rest)));
+}
+
+/** Returns the bytes of such a text in pieces: all of it may be more than a string can hold. */
+export function sealPieces(place: string, first: object, rest: Iterable<string>): Uint8Array[] {
+  const encoder = new TextEncoder();
+  const head = `v1\n${JSON.stringify({ ...first, checksum: PLACEHOLDER })}`;
+  let checksum = crc32(place + head);
+  const pieces: Uint8Array[] = [];
+  let text = "";
+  const add = () => {
+    const piece = encoder.encode(text);
+    checksum = crc32(piece, checksum);
+    pieces.push(piece);
+    text = "";
+  };
+  for (const line of rest) {
+    text += `\n${line}`;
+    if (text.length > PIECE) add();
+  }
+  add();
+  const sealed = head.replace(`"checksum":"${PLACEHOLDER}"`, `"checksum":"${hex(checksum)}"`);
+  return [Buffer.concat([encoder.encode(sealed), pieces[0]!]), ...pieces.slice(1)];
 }
 
 /**
@@ -19,19 +43,25 @@ export function sealLines(place: string, first: object, rest: readonly string[] 
  * Throws a `SyntaxError` that names the file if it is torn, changed, or of another version.
  */
 export function openLines(path: string, place: string, text: string): Record<string, unknown>[] {
-  const [version, ...lines] = text.split("\n");
-  if (version !== "v1" && /^v\d+$/.test(version!)) {
+  return checkedLines(path, place, text).map((line) => JSON.parse(line));
+}
+
+/** Checks a sealed file as `openLines` does, and returns its lines as they are. */
+export function checkedLines(path: string, place: string, text: string): string[] {
+  const [version = "", header = ""] = text.split("\n", 2);
+  if (version !== "v1" && /^v\d+$/.test(version)) {
     throw new SyntaxError(
       `Cannot read "${path}": it has version ${version} and this program reads v1. ` +
         `Use the newer program that wrote it`,
     );
   }
-  const [, checksum] = CHECKSUM.exec(lines[0] ?? "") ?? [];
-  const blank = text.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`);
-  if (version !== "v1" || checksum === undefined || checksumOf(place + blank) !== checksum) {
+  const [, checksum] = CHECKSUM.exec(header) ?? [];
+  const blank = `${place}v1\n${header.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`)}`;
+  const rest = text.slice(version.length + 1 + header.length);
+  if (version !== "v1" || checksum !== hex(crc32(rest, crc32(blank)))) {
     throw damaged(path, "its checksum does not match");
   }
-  return lines.map((line) => JSON.parse(line));
+  return text.slice(version.length + 1).split("\n");
 }
 
 /** Returns the error for a file that is not what was written. */
@@ -42,7 +72,7 @@ export function damaged(path: string, why: string): SyntaxError {
   );
 }
 
-/** CRC-32 over the UTF-8 bytes: it shows damage, it does not resist an attacker. */
-function checksumOf(text: string): string {
-  return crc32(text).toString(16).padStart(8, "0");
+/** CRC-32 over UTF-8 bytes shows damage, it does not resist an attacker. */
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, "0");
 }

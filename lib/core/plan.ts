@@ -70,6 +70,9 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
   }
   const { batchId, entry } = lastOffsets;
   const committed = lastCommit?.batchId ?? -1;
+  if (previousOffsets !== undefined && previousOffsets.batchId !== batchId - 1) {
+    throw missing(`offsets/${batchId - 1}`);
+  }
   if (committed === batchId) {
     return {
       batchId: batchId + 1,
@@ -83,9 +86,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
   }
   if (committed > batchId) throw missing(`offsets/${committed}`);
   if (committed < batchId - 1) throw missing(`commits/${batchId - 1}`);
-  if (batchId > 0 && previousOffsets?.batchId !== batchId - 1) {
-    throw missing(`offsets/${batchId - 1}`);
-  }
+  if (batchId > 0 && previousOffsets === undefined) throw missing(`offsets/${batchId - 1}`);
   return {
     batchId,
     start: previousOffsets?.entry.end,

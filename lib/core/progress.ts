@@ -1,4 +1,4 @@
-import type { Step } from "./state.ts";
+import type { State, Step } from "./state.ts";
 import type { Offsets } from "./types.ts";
 import type { EventTimeStats } from "./watermark.ts";
 
@@ -97,7 +97,7 @@ export type BatchProgress = Omit<StreamingQueryProgress, "id" | "runId" | "name"
 
 /** Returns the progress of a batch that is done; times in ms, `watermark` null without one. */
 export function batchProgress(
-  { batchId, began, since, laps, watermark, batch, step, total, source, sink }: {
+  { batchId, began, since, laps, watermark, batch, step, state, total, source, sink }: {
     batchId: number;
     /** When the trigger began, and how long after the one before. */
     began: number;
@@ -111,6 +111,8 @@ export function batchProgress(
       newest: readonly (readonly [string, number])[];
     };
     step: Step;
+    /** The state that it leaves. */
+    state: State;
     total: RowTotals;
     source: Omit<SourceProgress, "numInputRows" | "maxEventTime">;
     sink: string;
@@ -120,8 +122,6 @@ export function batchProgress(
   const triggerExecution = Object.values(laps).reduce((sum, ms) => sum + ms, 0);
   const perSecond = (ms: number) => ms > 0 ? count / (ms / 1000) : 0;
   const stats = count > 0 ? { min: isoTime(min), max: isoTime(max), avg: isoTime(avg) } : {};
-  let open = 0;
-  for (const { rows } of step.state.values()) open += rows;
   return {
     timestamp: isoTime(began),
     batchId,
@@ -132,7 +132,7 @@ export function batchProgress(
     eventTime: watermark === null ? {} : { watermark: isoTime(watermark), ...stats },
     stateOperators: [{
       operatorName: "stateStoreSave",
-      numRowsTotal: step.state.size,
+      numRowsTotal: state.size,
       numRowsUpdated: step.numRowsUpdated,
       numRowsRemoved: step.numRowsRemoved,
       numRowsDroppedByWatermark: step.numRowsDroppedByWatermark,
@@ -143,7 +143,13 @@ export function batchProgress(
       maxEventTime: Object.fromEntries(newest.map(([p, time]) => [p, isoTime(time)])),
     }],
     sink: { description: sink, numOutputRows: step.emitted.length },
-    rows: { rejected, malformed, unscored, late: step.lateRows, total: { ...total, open } },
+    rows: {
+      rejected,
+      malformed,
+      unscored,
+      late: step.lateRows,
+      total: { ...total, open: state.rows },
+    },
   };
 }
 

@@ -21,12 +21,21 @@ export type Value = number | bigint | null;
 /** How two values of a slot become one; `addWhole` adds as int64 does, exactly and wrapping. */
 export type Merge = "add" | "addWhole" | "min" | "max";
 
-/** Open windows by `groupId`. */
-export type State = ReadonlyMap<string, Group>;
+/** The open windows. */
+export interface State {
+  /** By window start, the groups of a window by `groupId`. */
+  readonly windows: Map<number, Map<string, Group>>;
+  /** Groups, and rows in them. */
+  size: number;
+  rows: number;
+}
 
 /** What one batch does to the state. */
 export interface Step {
-  readonly state: State;
+  /** Groups that are new or have changed and stay open, by `groupId`. */
+  readonly changed: ReadonlyMap<string, Group>;
+  /** Starts of the windows that leave the state. */
+  readonly closed: readonly number[];
   /** Groups to write, by window start. */
   readonly emitted: readonly Group[];
   readonly numRowsUpdated: number;
@@ -37,6 +46,41 @@ export interface Step {
   readonly lateRows: number;
   /** Rows in the groups that left the state: they are final. */
   readonly finalRows: number;
+}
+
+/** Returns a state of these groups. */
+export function newState(groups: Iterable<Group> = []): State {
+  const state: State = { windows: new Map(), size: 0, rows: 0 };
+  for (const group of groups) putGroup(state, groupId(group), group);
+  return state;
+}
+
+/** Returns all groups, windows in the order they were opened. */
+export function groupsIn({ windows }: State): Group[] {
+  return windows.values().flatMap((groups) => groups.values()).toArray();
+}
+
+/** Carries a step out on the state it was found for, in place: only what changes is touched. */
+export function applyStep(
+  state: State,
+  { changed, closed }: Pick<Step, "changed" | "closed">,
+): void {
+  for (const start of closed) {
+    for (const { rows } of state.windows.get(start)?.values() ?? []) {
+      state.size--;
+      state.rows -= rows;
+    }
+    state.windows.delete(start);
+  }
+  for (const [id, group] of changed) putGroup(state, id, group);
+}
+
+function putGroup(state: State, id: string, group: Group): void {
+  const groups = state.windows.getOrInsertComputed(group.start, () => new Map());
+  const old = groups.get(id);
+  if (old === undefined) state.size++;
+  state.rows += group.rows - (old?.rows ?? 0);
+  groups.set(id, group);
 }
 
 /** Identifies a group in the state. */
@@ -59,8 +103,8 @@ export function narrow(whole: bigint): number | bigint {
 }
 
 /**
- * Adds a batch's partial aggregates to the state, in Spark's order: drop late groups, merge, emit,
- * evict.
+ * Decides what a batch's partial aggregates do to the state, in Spark's order: drop late groups, merge,
+ * emit, evict. It looks at the groups of the batch and of the windows that close, not at all.
  *
  * A group is late when its window's end is at or before the watermark of the *previous* batch, and
  * leaves the state when it is at or before that of *this* batch. In complete mode nothing is late
@@ -84,38 +128,45 @@ export function advanceState(
     watermark: number | null;
   },
 ): Step {
-  const isBefore = ({ start }: Group, mark: number | null) =>
+  const isBefore = (start: number, mark: number | null) =>
     mode !== "complete" && isClosed(start + size, mark);
-  const next = new Map(state);
   const updated = new Map<string, Group>();
   const late = new Set<string>();
   let lateRows = 0;
   // In order, since Polars groups in any: the same batch leaves the same file.
-  for (const partial of partials.toSorted(byWindow)) {
-    const id = groupId(partial);
-    if (isBefore(partial, lateWatermark)) {
+  const inOrder = partials.map((group): Entry => [groupId(group), group]).sort(byWindow);
+  for (const [id, partial] of inOrder) {
+    if (isBefore(partial.start, lateWatermark)) {
       late.add(id);
       lateRows += partial.rows;
       continue;
     }
-    const old = next.get(id);
-    const group = old === undefined ? partial : mergeGroups(old, partial, merges);
-    next.set(id, group);
-    updated.set(id, group);
+    const old = updated.get(id) ?? state.windows.get(partial.start)?.get(id);
+    updated.set(id, old === undefined ? partial : mergeGroups(old, partial, merges));
   }
-  const removed = [...next.values()].filter((group) => isBefore(group, watermark));
-  const emitted = mode === "append" ? removed : [...(mode === "update" ? updated : next).values()];
-  for (const group of removed) next.delete(groupId(group));
+  const closed = [...state.windows.keys()].filter((start) => isBefore(start, watermark));
+  const isClosing = ([, { start }]: Entry) => isBefore(start, watermark);
+  const others = (starts: readonly number[]) =>
+    starts.flatMap((start) => [...state.windows.get(start)!].filter(([id]) => !updated.has(id)));
+  const removed = [...others(closed), ...[...updated].filter(isClosing)];
+  const emitted = mode === "append"
+    ? removed
+    : mode === "update"
+    ? [...updated]
+    : [...others([...state.windows.keys()]), ...updated];
   return {
-    state: next,
-    emitted: emitted.toSorted(byWindow),
+    changed: new Map([...updated].filter((entry) => !isClosing(entry))),
+    closed,
+    emitted: emitted.sort(byWindow).map(([, group]) => group),
     numRowsUpdated: updated.size,
     numRowsRemoved: removed.length,
     numRowsDroppedByWatermark: late.size,
     lateRows,
-    finalRows: removed.reduce((sum, { rows }) => sum + rows, 0),
+    finalRows: removed.reduce((sum, [, { rows }]) => sum + rows, 0),
   };
 }
+
+type Entry = readonly [id: string, group: Group];
 
 function mergeGroups(a: Group, b: Group, merges: readonly Merge[]): Group {
   const slots = merges.map((merge, i) => mergeSlots(a.slots[i]!, b.slots[i]!, merge));
@@ -131,7 +182,6 @@ function mergeSlots(a: Value, b: Value, merge: Merge): Value {
   return isGreater === (merge === "max") ? a : b;
 }
 
-function byWindow(a: Group, b: Group): number {
-  if (a.start !== b.start) return a.start - b.start;
-  return groupId(a) < groupId(b) ? -1 : 1;
+function byWindow([id, a]: Entry, [other, b]: Entry): number {
+  return a.start - b.start || (id < other ? -1 : 1);
 }

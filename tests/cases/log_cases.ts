@@ -2,6 +2,7 @@ import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
 import { limitOffsets } from "../../lib/core/plan.ts";
+import { newState } from "../../lib/core/state.ts";
 import type { Offsets } from "../../lib/core/types.ts";
 import { type Check, equals, type Json, NotRun } from "./check.ts";
 
@@ -98,9 +99,10 @@ function playLimit(c: Json): Check[] {
   return [equals("batches", batches, c.batches)];
 }
 
+/** A gap among older files, which a start does not read, refuses none. */
 async function refusesGap(dir: string): Promise<void> {
-  const checkpoint = await filled(dir, [1, 2, 4, 5]);
-  await rejects(checkpoint.cursor(), /offsets.3.*it is missing/);
+  const checkpoint = await filled(dir, [1, 2, 4]);
+  await rejects(checkpoint.cursor(), /offsets.3.* is missing/);
   await checkpoint.close();
 }
 
@@ -109,7 +111,7 @@ async function filled(dir: string, batchIds: readonly number[]): Promise<Checkpo
   for (const batchId of batchIds) {
     await checkpoint.writeOffsets(batchId, ENTRY);
     const total = { read: 0, counted: 0, late: 0, rejected: 0 };
-    await checkpoint.writeState(batchId, { state: new Map(), total });
+    await checkpoint.writeState(batchId, { state: newState(), total });
     await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: 0 });
   }
   return checkpoint;

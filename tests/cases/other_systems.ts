@@ -1,5 +1,5 @@
 import pl from "polars";
-import { advanceState, type Group, type Step } from "../../lib/core/state.ts";
+import { advanceState, applyStep, type Group, newState } from "../../lib/core/state.ts";
 import { partialGroups } from "../../lib/core/frame.ts";
 import { type Aggregation, typeGrouping } from "../../lib/core/aggregation.ts";
 import { type Aggregate, avg, count, max, min, sum } from "../../lib/core/functions.ts";
@@ -29,7 +29,7 @@ class RowByRow {
   readonly #window: WindowSpec;
   readonly #aggregation: Aggregation;
   readonly #mode: OutputMode;
-  #state: Step["state"] = new Map();
+  readonly #state = newState();
 
   constructor(window: WindowSpec, aggregate: string, mode: OutputMode) {
     if (!(aggregate in AGGREGATES)) throw new NotRun(`the aggregate ${aggregate}`);
@@ -49,7 +49,7 @@ class RowByRow {
       lateWatermark: watermark,
       watermark,
     });
-    this.#state = step.state;
+    applyStep(this.#state, step);
     const rows = step.emitted.map(({ start, keys, slots }) => [
       ...keys.filter((key) => key !== null),
       start,

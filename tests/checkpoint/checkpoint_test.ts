@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { batchIds, Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
+import { applyStep, type Group, groupId, groupsIn, newState } from "../../lib/core/state.ts";
 
 const IDENTITY = { source: "TopicLog[t]", window: "60000 ms" };
 const PLANNED = {
@@ -65,7 +66,7 @@ checkpointTest("the state is read as it was written, NaN and infinities too", as
     slots,
   });
   const groups = [group(0, [1, 0.1, -2.5e-308]), group(-60_000, [NaN, Infinity, -Infinity, null])];
-  const state = new Map(groups.map((g) => [JSON.stringify([g.start, ...g.keys]), g]));
+  const state = newState(groups);
   const total = { read: 6, counted: 1, late: 1, rejected: 0 };
   await using(dir, (checkpoint) => checkpoint.writeState(4, { state, total }));
   deepEqual(await using(dir, (checkpoint) => checkpoint.readState(4)), { state, total });
@@ -177,3 +178,51 @@ Deno.test("open() opens a checkpoint whose aggregates were written as Polars pri
   }
   await Deno.remove(dir, { recursive: true });
 });
+
+checkpointTest(
+  "a batch that changes little keeps what it changed, and any start reads all",
+  async (dir) => {
+    const group = (start: number, key: number, rows: number): Group => {
+      return { start, keys: [key], rows, slots: [rows] };
+    };
+    const total = { read: 0, counted: 0, late: 0, rejected: 0 };
+    const state = newState(Array.from({ length: 100 }, (_, key) => group(key % 4, key, 1)));
+    const expected: Group[][] = [];
+    const linesOf = (batchId: number) =>
+      Deno.readTextFileSync(join(dir, "state", String(batchId))).split("\n").length - 2;
+    const sorted = (groups: readonly Group[]) =>
+      groups.toSorted((a, b) => a.start - b.start || Number(a.keys[0]) - Number(b.keys[0]));
+    const batch = async (checkpoint: Checkpoint, batchId: number) => {
+      const touched = Array.from({ length: 9 }, (_, i) => group(4 + batchId, i, batchId + 1));
+      const changed = new Map(touched.map((each) => [groupId(each), each]));
+      const step = { changed, closed: batchId === 3 ? [0, 1] : [] };
+      applyStep(state, step);
+      await checkpoint.writeState(batchId, { state, total: { ...total, read: batchId } }, step);
+      expected[batchId] = sorted(groupsIn(state));
+    };
+    await using(dir, async (checkpoint) => {
+      for (let batchId = 0; batchId < 8; batchId++) await batch(checkpoint, batchId);
+    });
+    const sizes = Array.from({ length: 8 }, (_, batchId) => linesOf(batchId));
+    deepEqual(sizes, [109, 9, 9, 9, 9, 9, 9, 122]); // all of them, after 54 lines
+    for (let batchId = 0; batchId < 8; batchId++) {
+      const found = await using(dir, (checkpoint) => checkpoint.readState(batchId));
+      deepEqual(sorted(groupsIn(found.state)), expected[batchId]);
+      equal(found.state.size, expected[batchId]!.length);
+      equal(found.state.rows, expected[batchId]!.reduce((sum, { rows }) => sum + rows, 0));
+      equal(found.total.read, batchId);
+    }
+    await using(dir, async (checkpoint) => {
+      await checkpoint.readState(7); // a start goes on from the files there are
+      await batch(checkpoint, 8);
+      equal(linesOf(8), 9);
+      await checkpoint.purge(6);
+      deepEqual(await batchIds(join(dir, "state")), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+      await checkpoint.purge(8);
+      deepEqual(await batchIds(join(dir, "state")), [7, 8]);
+      deepEqual(sorted(groupsIn((await checkpoint.readState(8)).state)), expected[8]);
+      await Deno.remove(join(dir, "state", "7"));
+      await rejects(checkpoint.readState(8), /state\/7": it is missing/);
+    });
+  },
+);

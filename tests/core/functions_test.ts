@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import pl, { type DataType, type Series } from "polars";
-import { advanceState } from "../../lib/core/state.ts";
+import { advanceState, applyStep, groupsIn, newState } from "../../lib/core/state.ts";
 import { typeGrouping } from "../../lib/core/aggregation.ts";
 import { partialGroups, rowsOf } from "../../lib/core/frame.ts";
 import { type Aggregate, avg, count, countIf, max, min, sum } from "../../lib/core/functions.ts";
@@ -17,13 +17,14 @@ function over(
   const aggregation = typeGrouping(pl.DataFrame([batches[0]!]).limit(0), grouping);
   const merges = aggregation.slots.map(({ merge }) => merge);
   const marks = { lateWatermark: null, watermark: null };
-  let state: ReturnType<typeof advanceState>["state"] = new Map();
+  const state = newState();
   for (const series of batches) {
     const frame = pl.DataFrame([series]);
     const groups = partialGroups(frame, new Float64Array(frame.height), aggregation);
-    state = advanceState(state, groups, { mode: "complete", size: 1, merges, ...marks }).state;
+    const how = { mode: "complete" as const, size: 1, merges, ...marks };
+    applyStep(state, advanceState(state, groups, how));
   }
-  const result = rowsOf([...state.values()], aggregation).select("a");
+  const result = rowsOf(groupsIn(state), aggregation).select("a");
   const { variant } = result.getColumn("a").dtype;
   const isExact = /Int64/.test(variant); // as text, since Polars gives an int64 as a double
   return [result.select(isExact ? pl.col("a").cast(pl.Utf8) : pl.col("a")).rows()[0]![0], variant];

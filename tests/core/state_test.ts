@@ -1,28 +1,42 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { advanceState, type Group, groupId, type Step, type Value } from "../../lib/core/state.ts";
+import {
+  advanceState,
+  applyStep,
+  type Group,
+  groupId,
+  groupsIn,
+  newState,
+  type State,
+  type Step,
+  type Value,
+} from "../../lib/core/state.ts";
 
 /** Windows of 10 with one count and one greatest value. */
 function group(start: number, rows = 1, most: number | null = rows, key?: string): Group {
   return { start, keys: key === undefined ? [] : [key], rows, slots: [rows, most] };
 }
 
-function advance(state: Step["state"], groups: readonly Group[], marks: {
+/** What a batch does, and the state that it leaves. */
+function advance(state: State, groups: readonly Group[], marks: {
   mode?: "append" | "update" | "complete";
   late?: number | null;
   mark?: number | null;
-} = {}): Step {
+} = {}): Step & { state: State } {
   const { mode = "append", late = 0, mark = late } = marks;
-  return advanceState(state, groups, {
+  const step = advanceState(state, groups, {
     mode,
     size: 10,
     merges: ["add", "max"],
     lateWatermark: late,
     watermark: mark,
   });
+  const next = newState(groupsIn(state));
+  applyStep(next, step);
+  return { ...step, state: next };
 }
 
-function stateOf(...groups: readonly Group[]): Map<string, Group> {
-  return new Map(groups.map((group) => [groupId(group), group]));
+function stateOf(...groups: readonly Group[]): State {
+  return newState(groups);
 }
 
 const starts = (groups: Iterable<Group>) => Array.from(groups, ({ start }) => start);
@@ -34,16 +48,16 @@ Deno.test("advanceState() closes a window when the watermark reaches its end", (
   for (const [mark, closed] of [[9, []], [10, [0]], [19, [0]], [20, [0, 10]]] as const) {
     const step = advance(stateOf(group(0), group(10), group(20)), [], { mark, late: 0 });
     deepEqual(starts(step.emitted), closed);
-    deepEqual(starts(step.state.values()), [0, 10, 20].slice(closed.length));
+    deepEqual(starts(groupsIn(step.state)), [0, 10, 20].slice(closed.length));
     equal(step.numRowsRemoved, closed.length);
   }
 });
 
 Deno.test("advanceState() drops by the watermark before, and closes by the watermark now", () => {
-  const kept = advance(new Map(), [group(0)], { late: 9, mark: 10 });
+  const kept = advance(newState(), [group(0)], { late: 9, mark: 10 });
   deepEqual(starts(kept.emitted), [0]); // taken, closed and written in one batch
   equal(kept.numRowsDroppedByWatermark, 0);
-  const dropped = advance(new Map(), [group(0, 3)], { late: 10, mark: 20 });
+  const dropped = advance(newState(), [group(0, 3)], { late: 10, mark: 20 });
   deepEqual(dropped.emitted, []);
   equal(dropped.numRowsDroppedByWatermark, 1);
   equal(dropped.lateRows, 3);
@@ -69,8 +83,8 @@ Deno.test("advanceState() drops and closes nothing in complete mode or without a
   const ways = [{ mode: "complete", late: 100 }, { mode: "update", late: null }] as const;
   for (const { mode, late } of ways) {
     const step = advance(stateOf(group(0)), [group(0), group(10)], { mode, late });
-    deepEqual(step.state.get("0"), group(0, 2, 1));
-    deepEqual(starts(step.state.values()), [0, 10]);
+    deepEqual(step.changed.get("0"), group(0, 2, 1));
+    deepEqual(starts(groupsIn(step.state)), [0, 10]);
     equal(step.lateRows + step.finalRows, 0);
   }
 });
@@ -93,14 +107,14 @@ Deno.test("advanceState() merges slots; null is no value, and NaN is the greates
       rows: 1,
       slots: [slot, slot],
     });
-    const { state } = advanceState(stateOf(one(a)), [one(b)], {
+    const { changed } = advanceState(stateOf(one(a)), [one(b)], {
       mode: "update",
       size: 10,
       merges: ["min", "max"],
       lateWatermark: 0,
       watermark: 0,
     });
-    deepEqual(state.get("0")!.slots, [least, most]);
+    deepEqual(changed.get("0")!.slots, [least, most]);
   }
 });
 
@@ -110,12 +124,12 @@ Deno.test("advanceState() keeps keys apart, orders by window and key, and leaves
   const step = advance(before, batch, { mode: "update", late: 0 });
   const written = step.emitted.map(({ start, keys, slots }) => [start, ...keys, ...slots]);
   deepEqual(written, [[0, "a", 1, 1], [0, "b", 3, 5], [10, "a", 1, 1]]);
-  deepEqual([...before.values()], [group(0, 1, 1, "b")]);
+  deepEqual(groupsIn(before), [group(0, 1, 1, "b")]);
 });
 
 Deno.test("advanceState() counts a late window once, in however many parts it comes", () => {
   const batch = [group(0, 2), group(0, 3), group(10)];
-  const step = advance(new Map(), batch, { late: 20 });
+  const step = advance(newState(), batch, { late: 20 });
   equal(step.numRowsDroppedByWatermark, 2);
   equal(step.lateRows, 6);
 });
@@ -146,7 +160,7 @@ Deno.test("groupId() tells keys of different types apart", () => {
 Deno.test("advanceState() adds whole numbers as int64 does: exactly, and wrapping", () => {
   const add = (a: Value, b: Value) =>
     advanceState(
-      new Map(),
+      newState(),
       [group(0, 1), group(0, 1)].map((g, i) => ({ ...g, slots: [[a, b][i]!] })),
       {
         mode: "complete",
@@ -155,7 +169,7 @@ Deno.test("advanceState() adds whole numbers as int64 does: exactly, and wrappin
         lateWatermark: null,
         watermark: null,
       },
-    ).state.get("0")!.slots[0];
+    ).changed.get("0")!.slots[0];
   equal(add(2 ** 53 - 1, 1), 2n ** 53n);
   equal(add(2n ** 53n, 1), 2n ** 53n + 1n);
   equal(add(2n ** 53n, -5), 2 ** 53 - 5); // a number again where that is exact

@@ -8,6 +8,7 @@ import { type KpiSpec, openKpis, openSource, parseDuration, type Sink, windowSpe
 import { Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
 import { lastWindowStart } from "../../lib/core/window.ts";
 import { timeOf } from "../../lib/core/progress.ts";
+import { newState } from "../../lib/core/state.ts";
 import type { Offsets } from "../../lib/core/types.ts";
 import { makeFolder, readFile, syncFolder } from "../../lib/files.ts";
 import { inspectCheckpoint } from "../../lab/inspect.ts";
@@ -161,7 +162,7 @@ export async function takeOver(
   if (batchId > 0) {
     const before = { end: plan.from, batchWatermarkMs: 0, batchTimestampMs, conf };
     await seed.writeOffsets(batchId - 1, before);
-    await seed.writeState(batchId - 1, { state: new Map(), total: none });
+    await seed.writeState(batchId - 1, { state: newState(), total: none });
     await seed.writeCommit(batchId - 1, { nextBatchWatermarkMs: 0 });
   }
   const range = { end: plan.end, batchWatermarkMs: watermark, batchTimestampMs, conf };
@@ -190,8 +191,7 @@ export async function takeOver(
   }
   await made.writeCommit(batchId, { nextBatchWatermarkMs: nextWatermark });
   const { state } = await made.readState(batchId);
-  const read = [...state.values()].reduce((sum, group) => sum + group.rows, 0);
-  await made.writeState(batchId, { state, total: { ...none, read } });
+  await made.writeState(batchId, { state, total: { ...none, read: state.rows } });
   if (plan.planned) {
     const { end, watermark: batchWatermarkMs, planned } = plan.planned;
     const next = { end, batchWatermarkMs, batchTimestampMs: planned, conf };
