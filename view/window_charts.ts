@@ -12,10 +12,11 @@ const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
 export function lostByWindow(runs: readonly Run[]): Displayable {
   const windows = runs.flatMap(windowsOf);
   const isSliding = runs.some(isOverlapping);
+  const named = windows.length > 50 ? [] : windows.filter(({ late }) => late > 0); // room for digits
   const bar = { x1: "x1", x2: "x2", inset: 0.5 };
   const marks = [
     Plot.rectY(windows, { ...bar, y: "late", fill: "color" }),
-    Plot.text(windows.length > 80 ? [] : windows, { x: "x", y: "late", text: "late", dy: -6 }),
+    Plot.text(named, { x: "x", y: "late", text: "late", dy: -6 }),
     Plot.ruleY([0]),
   ];
   return figure("How many transactions did each watermark lose, window by window?", {
