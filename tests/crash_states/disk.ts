@@ -123,6 +123,11 @@ export class Disk {
     }
   }
 
+  /** The changes of names that are not durable, in words. */
+  pending(): string[] {
+    return this.#dirs.flatMap(({ pending }) => pending.map(({ text }) => text));
+  }
+
   /** The state that a killed process leaves: all that was done. */
   live(): State {
     return this.#state(() => true, new Map(), []);

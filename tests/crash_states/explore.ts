@@ -92,7 +92,8 @@ export async function explore(scenario: Scenario, options: ExploreOptions): Prom
     };
     /** Kills the program, cuts the power, or lets an effect fail: then the program must say so. */
     const firstFault = async (once: History, random: () => number) => {
-      const at = Math.floor(random() * once.ops.length);
+      const renamed = once.ops.flatMap(({ op }, i) => op === "rename" ? [i + 1] : []);
+      const at = random() < 0.5 ? pick(renamed, random) : Math.floor(random() * once.ops.length);
       const how = pick(["kill", "kill", "fail", ...LEVELS] as const, random);
       if (how === "kill") {
         return { begin: diskAfter(once, at), faults: [`kill after ${place(once, at)}`], lost: [] };
@@ -131,12 +132,15 @@ export async function explore(scenario: Scenario, options: ExploreOptions): Prom
       const again = await record(dir, () => scenario.restart(dir, batches), { skip });
       if (again.error) fail({ ...first, level: "journal", error: again.error });
       const twice = { ...first, ops: again.ops };
+      const pending = new Set(first.begin instanceof Disk ? first.begin.pending() : []);
       for (let tries = 0; tries < 12 && !isDone() && !again.error; tries++) {
         const level = pick(levels, random);
         const k = Math.floor(random() * (again.ops.length + 1));
-        const cuts = diskAfter(twice, k).cuts(level, { cap: 8, random });
-        const faults = [...first.faults, `cut after ${place(twice, k)}`];
-        await attempt({ level, state: pick(cuts, random), faults });
+        const cuts = diskAfter(twice, k).cuts(level, { cap: 12, random });
+        // Rather one that lacks what the first fault left pending.
+        const old = cuts.filter(({ lost }) => lost.some((text) => pending.has(text)));
+        const state = pick(old.length > 0 && random() < 0.7 ? old : cuts, random);
+        await attempt({ level, state, faults: [...first.faults, `cut after ${place(twice, k)}`] });
       }
       barren = seen.size > before ? 0 : barren + 1;
     }
