@@ -16,9 +16,14 @@ export function sealLines(place: string, first: object, rest: readonly string[] 
 }
 
 /** Returns the bytes of such a text in pieces: all of it may be more than a string can hold. */
-export function sealPieces(place: string, first: object, rest: Iterable<string>): Uint8Array[] {
+export function sealPieces(
+  place: string,
+  first: object,
+  rest: Iterable<string>,
+  version: 1 | 2 = 1,
+): Uint8Array[] {
   const encoder = new TextEncoder();
-  const head = `v1\n${JSON.stringify({ ...first, checksum: PLACEHOLDER })}`;
+  const head = `v${version}\n${JSON.stringify({ ...first, checksum: PLACEHOLDER })}`;
   let checksum = crc32(place + head);
   const pieces: Uint8Array[] = [];
   let text = "";
@@ -46,19 +51,25 @@ export function openLines(path: string, place: string, text: string): Record<str
   return checkedLines(path, place, text).map((line) => JSON.parse(line));
 }
 
-/** Checks a sealed file as `openLines` does, and returns its lines as they are. */
-export function checkedLines(path: string, place: string, text: string): string[] {
+/** Checks a sealed file, of a version up to `newest`, as `openLines` does; returns its lines as they are. */
+export function checkedLines(
+  path: string,
+  place: string,
+  text: string,
+  newest: 1 | 2 = 1,
+): string[] {
   const [version = "", header = ""] = text.split("\n", 2);
-  if (version !== "v1" && /^v\d+$/.test(version)) {
+  const [, number] = /^v([1-9]\d*)$/.exec(version) ?? [];
+  if (Number(number) > newest) {
     throw new SyntaxError(
-      `Cannot read "${path}": it has version ${version} and this program reads v1. ` +
+      `Cannot read "${path}": it has version ${version} and this program reads v${newest}. ` +
         `Use the newer program that wrote it`,
     );
   }
   const [, checksum] = CHECKSUM.exec(header) ?? [];
-  const blank = `${place}v1\n${header.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`)}`;
+  const blank = `${place}${version}\n${header.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`)}`;
   const rest = text.slice(version.length + 1 + header.length);
-  if (version !== "v1" || checksum !== hex(crc32(rest, crc32(blank)))) {
+  if (number === undefined || checksum !== hex(crc32(rest, crc32(blank)))) {
     throw damaged(path, "its checksum does not match");
   }
   return text.slice(version.length + 1).split("\n");

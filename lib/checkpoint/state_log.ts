@@ -77,7 +77,9 @@ export class StateLog {
     const [header, groups] = changes && isShort
       ? [{ base: this.#base, total, closed: changes.closed }, changes.changed.values()]
       : [{ total }, groupsIn(state)];
-    const pieces = sealPieces(place, header, Iterator.from(groups).map(lineOf));
+    // An earlier program, which takes a file for all groups, must refuse one that is not.
+    const version = "base" in header ? 2 : 1;
+    const pieces = sealPieces(place, header, Iterator.from(groups).map(lineOf), version);
     await writeFile(join(this.#dir, place), pieces);
     if (changes && isShort) [this.#last, this.#changes] = [batchId, more];
     else [this.#last, this.#base, this.#changes] = [batchId, batchId, 0];
@@ -93,7 +95,7 @@ export class StateLog {
       if (error instanceof Deno.errors.NotFound) return 0;
       throw error;
     }
-    return Number(/^v1\n\{"base":(\d+),/.exec(new TextDecoder().decode(bytes))?.[1] ?? batchId);
+    return Number(/^v2\n\{"base":(\d+),/.exec(new TextDecoder().decode(bytes))?.[1] ?? batchId);
   }
 
   async #file(batchId: number): Promise<StateFile> {
@@ -101,7 +103,7 @@ export class StateLog {
     const path = join(this.#dir, place);
     const text = await readFile(path);
     if (text === undefined) throw damaged(path, "it is missing");
-    const lines = checkedLines(path, place, text).values();
+    const lines = checkedLines(path, place, text, 2).values();
     const { total, base, closed = [] } = JSON.parse(lines.next().value!) as StateFile;
     const groups = lines.map((line) => groupOf(JSON.parse(line)));
     const changed = new Map(groups.map((group) => [groupId(group), group]));

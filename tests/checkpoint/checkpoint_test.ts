@@ -203,6 +203,11 @@ checkpointTest(
     await using(dir, async (checkpoint) => {
       for (let batchId = 0; batchId < 8; batchId++) await batch(checkpoint, batchId);
     });
+    // What is not all groups has a version that an earlier program refuses.
+    const versions = [0, 1, 7].map((batchId) =>
+      Deno.readTextFileSync(join(dir, "state", String(batchId))).slice(0, 2)
+    );
+    deepEqual(versions, ["v1", "v2", "v1"]);
     const sizes = Array.from({ length: 8 }, (_, batchId) => linesOf(batchId));
     deepEqual(sizes, [109, 9, 9, 9, 9, 9, 9, 122]); // all of them, after 54 lines
     for (let batchId = 0; batchId < 8; batchId++) {
