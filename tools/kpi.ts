@@ -16,6 +16,7 @@ import {
 import { runCommand, type Values } from "./command_line.ts";
 import { type KpiPlan, kpiPlan, type SinkPlace } from "./kpi_options.ts";
 import { closingLine, KpiRun } from "./kpi_run.ts";
+import { Provisional } from "./provisional.ts";
 import { clearStatus, showStatus } from "./status_line.ts";
 import { takeOver } from "./spark/takeover.ts";
 import { KPI } from "./tasks.ts";
@@ -34,7 +35,10 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
   const run = new KpiRun();
   using status = showStatus(() => run.status());
   const { kpis, model } = await openKpis(spec);
-  const query = await kpis.writeStream(sink, {
+  const provisional = plan.provisional === undefined
+    ? undefined
+    : new Provisional(plan.provisional);
+  const query = await kpis.writeStream(provisional?.beside(sink) ?? sink, {
     name: "kpi",
     outputMode: spec.outputMode,
     checkpointLocation,
@@ -52,6 +56,7 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
   });
   const isStopped = stopOnSignals(query);
   await query.awaitTermination();
+  await provisional?.write(query.openWindows);
   await model.close();
   status[Symbol.dispose]();
   const record = await run.closing({ ...plan, checkpoint: checkpointLocation }, isStopped());

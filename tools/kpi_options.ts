@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { parseDuration } from "../lib/core/duration.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { type KpiSpec, parseKpiSpec } from "../lib/kpi/spec.ts";
@@ -22,6 +22,7 @@ export interface KpiPlan {
   readonly checkpoint: string | undefined;
   readonly rejected: string | undefined;
   readonly alerts: string | undefined;
+  readonly provisional: string | undefined;
   readonly trigger: string;
   readonly minBatchesToRetain: number;
   readonly progress: string | undefined;
@@ -59,6 +60,7 @@ export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
     checkpoint,
     rejected: values.rejected,
     alerts: values.alerts,
+    provisional: values.provisional,
     trigger,
     minBatchesToRetain: countOf("min-batches-to-retain", values["min-batches-to-retain"]),
     progress: values.progress,
@@ -68,14 +70,18 @@ export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
   };
 }
 
-/** Throws an `Error` for a folder that is a file, a file that is a folder, and a file's missing folder. */
+/**
+ * Throws an `Error` for a folder that is a file or that two options name, a file that is a folder, and a
+ * file's missing folder.
+ */
 export function checkPlaces(
-  { sink, checkpoint, rejected, alerts, progress, writeSpec }: KpiPlan,
+  { sink, checkpoint, rejected, alerts, provisional, progress, writeSpec }: KpiPlan,
 ): void {
   const folders = {
     checkpoint,
     rejected,
     alerts,
+    provisional,
     ...sink.kind === "parquet" && { "sink parquet": sink.path },
   };
   const files = {
@@ -88,6 +94,17 @@ export function checkPlaces(
     throw new Error(
       `--${name} should be a folder, and "${path}" is ${typeOf(path)}: choose another place`,
     );
+  }
+  const names = new Map<string, string>();
+  for (const [name, path] of Object.entries(folders)) {
+    if (path === undefined) continue;
+    const other = names.get(resolve(path));
+    if (other !== undefined) {
+      throw new Error(
+        `--${other} and --${name} both name "${path}": give each a folder of its own`,
+      );
+    }
+    names.set(resolve(path), name);
   }
   for (const [name, path] of Object.entries(files)) {
     if (path === undefined) continue;

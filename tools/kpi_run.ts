@@ -22,6 +22,7 @@ export interface ClosingRecord {
   readonly sink: string;
   readonly rejected: string | null;
   readonly alerts: string | null;
+  readonly provisional: string | null;
   readonly checkpoint: string;
 }
 
@@ -62,9 +63,9 @@ export class KpiRun {
 
   /** What it came to. Reads the checkpoint if this run had nothing to do. */
   async closing(
-    { sink, rejected, alerts, checkpoint }: Pick<KpiPlan, "sink" | "rejected" | "alerts"> & {
-      checkpoint: string;
-    },
+    { sink, rejected, alerts, provisional, checkpoint }:
+      & Pick<KpiPlan, "sink" | "rejected" | "alerts" | "provisional">
+      & { checkpoint: string },
     isStopped: boolean,
   ): Promise<ClosingRecord> {
     const progress = this.#last?.progress;
@@ -82,6 +83,7 @@ export class KpiRun {
       sink: sink.kind === "console" ? "console" : `${sink.kind}:${sink.path}`,
       rejected: rejected ?? null,
       alerts: alerts ?? null,
+      provisional: provisional ?? null,
       checkpoint,
     };
   }
@@ -100,14 +102,16 @@ export function closingLine(record: ClosingRecord): string {
     sink,
     rejected,
     alerts,
+    provisional,
   } = record;
   const { read = 0, counted = 0, late = 0, rejected: bad = 0, open = 0 } = rows ?? {};
   const aside = rejected === null ? "" : `, late and rejected rows kept in ${rejected}`;
   const kept = alerts === null ? "" : `, alerts and frauds kept in ${alerts}`;
+  const early = provisional === null ? "" : `, those still open to ${provisional}`;
   return `kpi: ${outcome} in ${seconds} s, ${count(batches, "batch", "batches")}: ` +
     `${read} rows read = ${counted} counted + ${late} late + ${bad} rejected + ` +
     `${open} in ${count(openWindows, "open window")}; ` +
-    `${count(windowsWritten, "window")} written to ${sink}${aside}${kept}` +
+    `${count(windowsWritten, "window")} written to ${sink}${early}${aside}${kept}` +
     (malformed > 0 ? `; ${count(malformed, "row")} malformed, but counted` : "");
 }
 

@@ -63,10 +63,10 @@ function listed(path: string, version: string): string {
 
 /** What the KPI query may touch. */
 export function kpiAccess(plan: KpiPlan): Access {
-  const { spec: { source, topic }, sink, checkpoint, rejected, alerts, progress, writeSpec } = plan;
+  const { spec: { source, topic }, sink, checkpoint, rejected, alerts, provisional } = plan;
   const parquet = sink.kind === "parquet" ? sink.path : undefined;
-  const folders = [checkpoint, parquet, rejected, alerts].filter(isGiven);
-  const files = [progress, writeSpec].filter(isGiven);
+  const folders = [checkpoint, parquet, rejected, alerts, provisional].filter(isGiven);
+  const files = [plan.progress, plan.writeSpec].filter(isGiven);
   if (sink.kind === "jsonl") {
     const [folder, owner] = [dirname(sink.path), `${basename(sink.path)}.query.json`];
     files.push(sink.path, join(folder, owner), join(folder, `.${owner}.tmp`));

@@ -42,6 +42,7 @@ export const KPI = command({
     ...MODEL,
     rejected: { value: "DIR", help: "keeps late and unreadable rows there, each with its reason" },
     alerts: { value: "DIR", help: "keeps every alert and fraud there, with what became of it" },
+    provisional: { value: "DIR", help: "keeps the windows still open when the run ends there" },
     trigger: {
       value: "available-now|DURATION",
       default: "available-now",
