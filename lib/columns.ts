@@ -1,7 +1,7 @@
 import pl, { type DataFrame, type Expr } from "polars";
-import { type Aggregation, type Grouping, inputsOf, typeGrouping } from "./core/aggregation.ts";
+import { type Aggregation, type Grouping, typeGrouping } from "./core/aggregation.ts";
 import { frameOf } from "./core/frame.ts";
-import type { ParsedBatch, Schema, Scorer, Scores } from "./core/types.ts";
+import type { Schema, Scorer } from "./core/types.ts";
 import type { KeptRows } from "./options.ts";
 
 /** The column that a model adds. */
@@ -15,18 +15,6 @@ export interface RowPlan {
   readonly columns: readonly (readonly Expr[])[];
   /** A few rows as they are after these steps, by which expressions are checked. */
   readonly sample: DataFrame;
-}
-
-/** Returns those fields of messages that `fields` names as a frame, with the columns a query adds. */
-export function rowFrame(
-  { columns }: Pick<RowPlan, "columns">,
-  fields: Schema,
-  { parsed, scores }: { parsed: ParsedBatch; scores?: Scores | undefined },
-): DataFrame {
-  let frame = frameOf(parsed, fields);
-  if (scores) frame = frame.withColumn(pl.Series(SCORE, scores.probabilities, pl.Float64));
-  for (const step of columns) frame = frame.withColumns(...step);
-  return frame;
 }
 
 /** Values that tell an expression of one row from one of several: repeated, out of order, missing. */
@@ -88,8 +76,8 @@ function notOfOneRow(verb: string, name: string): TypeError {
   );
 }
 
-/** Returns what Polars computes; its error is cut to its first line. */
-function computing<T>(verb: string, compute: () => T): T {
+/** Returns what Polars computes; throws a `TypeError` that begins with `verb` if it cannot. */
+export function computing<T>(verb: string, compute: () => T): T {
   try {
     return compute();
   } catch (error) {
@@ -98,7 +86,7 @@ function computing<T>(verb: string, compute: () => T): T {
 }
 
 /** The names that `withColumns` added or replaced. */
-export function namesAdded({ columns, sample }: RowPlan): Set<string> {
+export function namesAdded({ columns, sample }: Pick<RowPlan, "columns" | "sample">): Set<string> {
   const rows = sample.limit(0);
   return new Set(columns.flatMap((step) => rows.select(...step).columns));
 }
@@ -121,29 +109,23 @@ export function checkScore(plan: RowPlan, { features = [] }: Scorer): void {
   }
 }
 
-/** Adds a step to the result table, of which `sample` has no rows. Throws as `addColumns` does. */
-export function onResult(
-  sample: DataFrame,
-  verb: string,
-  step: (rows: DataFrame) => DataFrame,
-): DataFrame {
-  return computing(verb, () => step(sample));
-}
-
 /** Returns the aggregation of a query's rows. Throws a `TypeError` if it cannot be computed. */
-export function aggregationOf({ sample }: RowPlan, grouping: Grouping): Aggregation {
-  for (const [name, aggregate] of Object.entries(grouping.aggregates)) {
-    if (typeof aggregate?.kind !== "string") {
+export function aggregationOf(
+  { sample }: Pick<RowPlan, "sample">,
+  grouping: Grouping,
+): Aggregation {
+  for (const [name, { kind, of }] of Object.entries(grouping.aggregates)) {
+    if (typeof kind !== "string") {
       throw new TypeError(
         `agg: "${name}" must be count, countIf, sum, avg, min or max of a column`,
       );
     }
-    if (typeof aggregate.of !== "object") continue;
-    addColumns(sample, [aggregate.of], `agg: ${name}`);
-    const { width } = sample.limit(0).select(aggregate.of);
+    if (typeof of !== "object") continue;
+    addColumns(sample, [of], `agg: ${name}`);
+    const { width } = sample.limit(0).select(of);
     if (width !== 1) throw new TypeError(`agg: ${name} is computed from ${width} columns, not one`);
   }
-  return typeGrouping(addColumns(sample, inputsOf(grouping.aggregates), "agg"), grouping);
+  return typeGrouping(sample.limit(0), grouping);
 }
 
 /** Throws a `TypeError` if rows cannot be kept as `kept` says. */
@@ -161,30 +143,21 @@ export function checkKept({ sample }: RowPlan, kept: KeptRows | undefined): void
   throw new TypeError(`writeStream: rows.where must be true or false, got ${flags.dtype.variant}`);
 }
 
-/** Returns the rows of a frame to keep, with their index in the column `row`. */
-export function keptRows(frame: DataFrame, { where, columns }: KeptRows): DataFrame {
-  const row = pl.Series("row", Uint32Array.from({ length: frame.height }, (_, i) => i));
-  return frame.select(...columns, where.alias("#kept")).withColumn(row)
-    .filter(pl.col("#kept")).drop("#kept");
-}
-
-/** Returns the fields that expressions or the grouping read; the model takes its features elsewhere. */
+/** Returns the fields that expressions or the aggregation read; the model takes its features elsewhere. */
 export function fieldsRead(
-  plan: RowPlan,
-  { keys, aggregates }: Grouping,
-  kept?: KeptRows,
+  { schema, model, columns: steps }: Omit<RowPlan, "sample">,
+  { keys, results }: Pick<Aggregation, "keys" | "results">,
+  kept?: Pick<KeptRows, "where" | "columns">,
 ): Schema {
-  const { schema, model } = plan;
-  const sources = Object.values(aggregates).flatMap(({ of }) => of ?? []);
-  const named = new Set([
-    ...keys,
-    ...sources.filter((of) => typeof of === "string"),
-    ...kept?.columns ?? [],
-  ]);
-  const inputs = [...inputsOf(aggregates), ...kept ? [kept.where] : []];
-  const reads = [...plan.columns.flat(), ...inputs].map(readsOf);
+  const inputs = results.flatMap(({ of }) => typeof of === "object" ? [of] : []);
+  const reads = [...steps.flat(), ...inputs, ...kept ? [kept.where] : []].map(readsOf);
   if (reads.some(({ columns }) => columns === "any")) return schema;
-  for (const { columns } of reads) for (const name of columns) named.add(name);
+  const named = new Set([
+    ...keys.map(({ name }) => name),
+    ...results.map(({ of }) => of),
+    ...kept?.columns ?? [],
+    ...reads.flatMap(({ columns }) => [...columns]),
+  ]);
   const fields = schema.filter(({ name }) => named.has(name));
   return fields.length > 0 || model ? fields : schema.slice(0, 1); // without columns it had no rows
 }

@@ -1,13 +1,21 @@
 import pl, { type DataFrame } from "polars";
-import { fieldsRead, keptRows, rowFrame, type RowPlan } from "./columns.ts";
-import type { Aggregation, Grouping } from "./core/aggregation.ts";
-import { asideFrame, emptyAside, keptFrame, lateRows, problemRows } from "./core/aside.ts";
+import { fieldsRead, type RowPlan, SCORE } from "./columns.ts";
+import type { Aggregation } from "./core/aggregation.ts";
+import {
+  asideFrame,
+  type AsideRow,
+  emptyAside,
+  keptFrame,
+  lateRows,
+  problemRows,
+  type RowTimes,
+} from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
-import { partialGroups, rowsOf } from "./core/frame.ts";
+import { frameOf, partialGroups, rowsOf } from "./core/frame.ts";
 import type { Group, Merge } from "./core/state.ts";
 import type { RowCounts } from "./core/progress.ts";
-import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
-import type { WriteOptions } from "./options.ts";
+import type { NumberColumn, OutputMode, Schema, Source } from "./core/types.ts";
+import type { ReadOptions, WatermarkOptions, WriteOptions } from "./options.ts";
 import { windowsPerRow } from "./core/window.ts";
 import {
   type EventTimeStats,
@@ -17,7 +25,7 @@ import {
 } from "./core/watermark.ts";
 import { readLines } from "./json/lines.ts";
 import { leaveFrame } from "./memory.ts";
-import { type Chunk, lengthOf, placeOf, type Slice } from "./threads/chunk.ts";
+import { type Chunk, type ChunkPlan, lengthOf, placeOf, type Slice } from "./threads/chunk.ts";
 import { ChunkPool } from "./threads/pool.ts";
 
 /** What a chunk of a batch is computed with. */
@@ -42,8 +50,25 @@ export interface PreparedChunk extends RowCounts {
 /** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
 export type Asides<T> = { readonly rejected?: T | undefined; readonly rows?: T | undefined };
 
-/** What the builder makes of a query: the part between reading and writing. */
-export interface Pipeline {
+/** A query as the builder's verbs describe it. */
+export interface QueryPlan extends RowPlan {
+  readonly source: Source;
+  readonly options: ReadOptions;
+  /** Durations as text. */
+  readonly eventTime?: WatermarkOptions & { readonly column: string; readonly delay: string };
+  readonly timeColumn: string;
+  readonly aggregation: Aggregation;
+  /** What is done to the result table, in order. */
+  readonly finish: readonly ((rows: DataFrame) => DataFrame)[];
+  /** The result without rows, by which its steps are checked. */
+  readonly result: DataFrame;
+}
+
+/** What somebody takes of a query. */
+type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;
+
+/** The part of a query between reading and writing: score, add columns, aggregate by window; the result. */
+export class Pipeline {
   readonly mode: OutputMode;
   /** Window size, ms. */
   readonly size: number;
@@ -54,114 +79,108 @@ export interface Pipeline {
   readonly idleAfter: number | null;
   /** Settings to record with each batch. */
   readonly conf: Readonly<Record<string, string>>;
-  /** Says that many rows are about to come. */
-  expectRows(): void;
-  read(slices: readonly Slice[]): Promise<Chunk>;
-  prepare(chunk: Chunk, context: BatchContext): PreparedChunk;
-  rows(groups: readonly Group[]): DataFrame;
-  close(): void;
-}
+  readonly #plan: QueryPlan;
+  readonly #takes: Takes;
+  /** What becomes a frame. */
+  readonly #fields: Schema;
+  readonly #chunkPlan: ChunkPlan;
+  readonly #pool = new ChunkPool();
+  /** The result without rows, which most small batches write. */
+  #none: DataFrame | undefined;
 
-/** The part of a query between reading and writing, as the builder's verbs describe it. */
-export interface PipelinePlan extends RowPlan {
-  readonly timeColumn: string;
-  /** Delay of the watermark and how far a row may be ahead of the clock, as text. */
-  readonly eventTime?: EventTimeRule;
-  readonly grouping: Grouping;
-  readonly aggregation: Aggregation;
-  /** What is done to the result table, in order. */
-  readonly finish: readonly ((rows: DataFrame) => DataFrame)[];
-}
-
-export interface EventTimeRule {
-  readonly column: string;
-  readonly delay: string;
-  readonly maxAhead?: string | undefined;
-  readonly idleAfter?: string | undefined;
-}
-
-/** What somebody takes of a query. */
-type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;
-
-/** Makes the pipeline of a query: read, score, add columns, aggregate by window; then the result. */
-export function makePipeline(plan: PipelinePlan, takes: Takes): Pipeline {
-  const { schema, model, grouping, aggregation, eventTime, timeColumn } = plan;
-  const pool = new ChunkPool();
-  const fields = fieldsRead(plan, grouping, takes.rows);
-  const columns = [timeColumn, ...fields.map(({ name }) => name)];
-  const chunkPlan = { schema, columns, ...model && { model } };
-
-  const resultOf = (groups: readonly Group[]) =>
-    plan.finish.reduce((rows, verb) => verb(rows), rowsOf(groups, aggregation));
-  /** What most small batches write. */
-  let none: DataFrame | undefined;
-
-  return {
-    mode: takes.outputMode,
-    size: grouping.window.size,
-    merges: aggregation.slots.map(({ merge }) => merge),
-    delay: eventTime ? parseDuration(eventTime.delay) : null,
-    idleAfter: eventTime?.idleAfter ? parseDuration(eventTime.idleAfter) : null,
-    conf: {
+  constructor(plan: QueryPlan, takes: Takes) {
+    const { schema, model, columns, aggregation, eventTime, timeColumn } = plan;
+    this.#plan = plan;
+    this.#takes = takes;
+    this.#fields = fieldsRead(plan, aggregation, takes.rows);
+    const wanted = [timeColumn, ...this.#fields.map(({ name }) => name)];
+    this.#chunkPlan = { schema, columns: wanted, ...model && { model } };
+    this.mode = takes.outputMode;
+    this.size = aggregation.window.size;
+    this.merges = aggregation.slots.map(({ merge }) => merge);
+    this.delay = eventTime ? parseDuration(eventTime.delay) : null;
+    this.idleAfter = eventTime?.idleAfter ? parseDuration(eventTime.idleAfter) : null;
+    this.conf = {
       ...eventTime && { "watermark.delay": eventTime.delay },
       ...eventTime?.maxAhead && { "watermark.maxAhead": eventTime.maxAhead },
       ...eventTime?.idleAfter && { "watermark.idleAfter": eventTime.idleAfter },
       ...model && { "model.sha256": model.sha256 },
-      ...plan.columns.length > 0 && { columns: plan.columns.flat().join(", ") }, // the threshold
-    },
-    expectRows: () => pool.prepare(chunkPlan),
-    read: (slices) => pool.read(slices, chunkPlan),
-    prepare: (chunk, context) => prepareChunk({ ...plan, fields }, takes, chunk, context),
-    close: () => pool.close(),
-    rows: (groups) => groups.length > 0 ? resultOf(groups) : (none ??= resultOf([])).clone(),
-  };
-}
+      ...columns.length > 0 && { columns: columns.flat().join(", ") }, // the threshold
+    };
+  }
 
-/** Aggregates a chunk by window, and sorts out the rows that are late or lost something. */
-function prepareChunk(
-  plan: PipelinePlan & { readonly fields: Schema },
-  { rejected: takesRejected, rows: kept }: Takes,
-  chunk: Chunk,
-  { clock, batchId, lateWatermark }: BatchContext,
-): PreparedChunk {
-  const { aggregation, eventTime, timeColumn, grouping: { window } } = plan;
-  const { parsed, scores, slices } = chunk;
-  const times = timesOf(parsed.columns[timeColumn] as NumberColumn);
-  const { eventTimes, ahead } = rejectAhead(times, clock, eventTime?.maxAhead);
-  const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
-  const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
-  const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
-    .filter(({ row }) => !isLate.has(row));
-  const aside = takesRejected ? [...problems, ...late] : [];
-  const frame = rowFrame(plan, plan.fields, chunk);
-  const where = { eventTimes, window, batchId, lateWatermark };
-  leaveFrame(frame, windowsPerRow(window));
-  const rejected = problems.filter(({ kind }) => kind === "rejected").length;
-  return {
-    stats: eventTimeStats(eventTimes),
-    newest: newestByPartition(
-      slices.map((slice) => [slice.partition, lengthOf(slice)]),
-      eventTimes,
-    ),
-    groups: partialGroups(frame, eventTimes, aggregation),
-    rejected,
-    malformed: problems.length - rejected,
-    unscored: scores?.unscored ?? 0,
-    asides: {
-      ...aside.length > 0 && {
-        rejected: asideFrame(aside, {
-          messages: slices.map((slice) => "file" in slice ? readLines(slice) : slice),
-          ...where,
-        }),
-      },
-      ...kept && {
-        rows: keptFrame(keptRows(frame, kept), {
-          placeOf: (row) => placeOf(slices, row),
-          ...where,
-        }),
-      },
-    },
-  };
+  /** Says that many rows are about to come. */
+  expectRows(): void {
+    this.#pool.prepare(this.#chunkPlan);
+  }
+
+  read(slices: readonly Slice[]): Promise<Chunk> {
+    return this.#pool.read(slices, this.#chunkPlan);
+  }
+
+  /** Aggregates a chunk by window, and sorts out the rows that are late or lost something. */
+  prepare(chunk: Chunk, { clock, batchId, lateWatermark }: BatchContext): PreparedChunk {
+    const { aggregation, aggregation: { window }, eventTime, timeColumn } = this.#plan;
+    const { parsed, scores, slices } = chunk;
+    const times = timesOf(parsed.columns[timeColumn] as NumberColumn);
+    const { eventTimes, ahead } = rejectAhead(times, clock, eventTime?.maxAhead);
+    const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
+    const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
+    const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
+      .filter(({ row }) => !isLate.has(row));
+    const rejected = problems.filter(({ kind }) => kind === "rejected").length;
+    const frame = this.#frameOf(chunk);
+    leaveFrame(frame, windowsPerRow(window));
+    const rows = slices.map((slice) => [slice.partition, lengthOf(slice)] as const);
+    return {
+      stats: eventTimeStats(eventTimes),
+      newest: newestByPartition(rows, eventTimes),
+      groups: partialGroups(frame, eventTimes, aggregation),
+      rejected,
+      malformed: problems.length - rejected,
+      unscored: scores?.unscored ?? 0,
+      asides: this.#asidesOf(frame, slices, [...problems, ...late], {
+        eventTimes,
+        window,
+        batchId,
+        lateWatermark,
+      }),
+    };
+  }
+
+  /** Returns the result of groups, in their order. */
+  rows(groups: readonly Group[]): DataFrame {
+    if (groups.length === 0 && this.#none) return this.#none.clone();
+    const { finish, aggregation } = this.#plan;
+    const result = finish.reduce((rows, step) => step(rows), rowsOf(groups, aggregation));
+    if (groups.length === 0) this.#none = result.clone();
+    return result;
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+
+  #frameOf({ parsed, scores }: Chunk): DataFrame {
+    let frame = frameOf(parsed, this.#fields);
+    if (scores) frame = frame.withColumn(pl.Series(SCORE, scores.probabilities, pl.Float64));
+    for (const step of this.#plan.columns) frame = frame.withColumns(...step);
+    return frame;
+  }
+
+  #asidesOf(
+    frame: DataFrame,
+    slices: readonly Slice[],
+    aside: readonly AsideRow[],
+    times: RowTimes,
+  ): Asides<DataFrame> {
+    const { rejected, rows } = this.#takes;
+    const messages = () => slices.map((slice) => "file" in slice ? readLines(slice) : slice);
+    return {
+      ...rejected && aside.length > 0 && { rejected: asideFrame(aside, messages(), times) },
+      ...rows && { rows: keptFrame(frame, rows, (row) => placeOf(slices, row), times) },
+    };
+  }
 }
 
 /** Returns the event times, NaN where there is none; the column's own values if none is missing. */

@@ -5,15 +5,14 @@ import {
   aggregationOf,
   checkKept,
   checkScore,
+  computing,
   namesAdded,
-  onResult,
   readsOf,
-  type RowPlan,
   sampleOf,
   withScore,
 } from "./columns.ts";
 import { rowsOf } from "./core/frame.ts";
-import type { Aggregate } from "./core/functions.ts";
+import type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
 import type { OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
 import {
@@ -23,7 +22,7 @@ import {
   type WindowOptions,
   type WriteOptions,
 } from "./options.ts";
-import { type EventTimeRule, makePipeline, type Pipeline, type PipelinePlan } from "./pipeline.ts";
+import { Pipeline, type QueryPlan } from "./pipeline.ts";
 import { startingOffsets } from "./starting_offsets.ts";
 import { closeParts, StreamingQuery } from "./query.ts";
 
@@ -56,16 +55,8 @@ export interface ResultStream {
   writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
 }
 
-interface ReadPlan extends RowPlan {
-  readonly source: Source;
-  readonly options: ReadOptions;
-  readonly eventTime?: EventTimeRule;
-}
-
-interface ResultPlan extends ReadPlan, PipelinePlan {
-  /** The result without rows, by which its steps are checked. */
-  readonly result: DataFrame;
-}
+/** A query as far as its rows are described. */
+type ReadPlan = Omit<QueryPlan, "timeColumn" | "aggregation" | "finish" | "result">;
 
 /**
  * Reads JSON messages against a schema, as Spark's `from_json` does: a field that cannot be read is
@@ -118,19 +109,18 @@ function rowStream(plan: ReadPlan): RowStream {
       const { keys = [] } = options;
       return {
         agg(aggregates) {
-          const grouping = { window, keys, aggregates };
-          const aggregation = aggregationOf(plan, grouping);
+          const aggregation = aggregationOf(plan, { window, keys, aggregates });
           const result = rowsOf([], aggregation);
-          return resultStream({ ...plan, timeColumn, grouping, aggregation, result, finish: [] });
+          return resultStream({ ...plan, timeColumn, aggregation, result, finish: [] });
         },
       };
     },
   };
 }
 
-function resultStream(plan: ResultPlan): ResultStream {
+function resultStream(plan: QueryPlan): ResultStream {
   const then = (verb: string, step: (rows: DataFrame) => DataFrame) => {
-    const result = onResult(plan.result, verb, step);
+    const result = computing(verb, () => step(plan.result));
     return resultStream({ ...plan, result, finish: [...plan.finish, step] });
   };
   return {
@@ -146,7 +136,7 @@ function resultStream(plan: ResultPlan): ResultStream {
         const { outputMode, checkpointLocation, rejected, rows } = options;
         checkMode(plan, sink, outputMode);
         checkKept(plan, rows);
-        pipeline = makePipeline(plan, options);
+        pipeline = new Pipeline(plan, options);
         if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
         // Before anything is written: it may refuse.
         const first = hasStart(checkpointLocation)
@@ -179,7 +169,7 @@ function resultStream(plan: ResultPlan): ResultStream {
 /** Bytes from which a thread starts while the query opens. */
 const THREAD_BYTES = 64 * 1024 * 1024;
 
-function checkMode({ eventTime }: ResultPlan, sink: Sink, mode: OutputMode): void {
+function checkMode({ eventTime }: QueryPlan, sink: Sink, mode: OutputMode): void {
   if (mode === "append" && eventTime === undefined) {
     throw new TypeError("Cannot append without withWatermark: no window would ever be final");
   }
@@ -194,24 +184,23 @@ function checkMode({ eventTime }: ResultPlan, sink: Sink, mode: OutputMode): voi
 
 /** A restart may change the delay, the model and the limits, but not what the state is made of. */
 function identityOf(
-  { source, schema, timeColumn, grouping }: ResultPlan,
+  { source, schema, timeColumn, aggregation: { window, keys, results } }: QueryPlan,
   mode: OutputMode,
 ): QueryIdentity {
-  const { window: { size, slide, offset }, keys, aggregates } = grouping;
+  const { size, slide, offset } = window;
   return {
     source: source.description,
     schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
     window: `${size} ms over ${timeColumn}, slide ${slide} ms, start ${offset} ms`,
-    keys: keys.join(", "),
-    aggregates: textOf(aggregates),
+    keys: keys.map(({ name }) => name).join(", "),
+    aggregates: results.map(({ name, kind, of }) => `${name} = ${kind}(${inputOf(of)})`).join(", "),
     outputMode: mode === "complete" ? "complete" : "append or update",
   };
 }
 
-/** Says of each aggregate what it is and what it reads; not how, which Polars may write another way. */
-function textOf(aggregates: Readonly<Record<string, Aggregate>>): string {
-  return Object.entries(aggregates).map(([name, { kind, of }]) => {
-    const reads = typeof of === "object" ? readsOf(of).columns : [of ?? "*"];
-    return `${name} = ${kind}(${reads === "any" ? "any column" : [...reads].sort().join(", ")})`;
-  }).join(", ");
+/** Says what an aggregate reads; not how, which Polars may write another way. */
+function inputOf(of: ColumnOrExpr = "*"): string {
+  if (typeof of === "string") return of;
+  const { columns } = readsOf(of);
+  return columns === "any" ? "any column" : [...columns].sort().join(", ");
 }

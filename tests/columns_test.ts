@@ -2,7 +2,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
 import pl, { type Expr } from "polars";
 import { sum } from "lib";
-import { addColumns, fieldsRead, readsOf, sampleOf } from "../lib/columns.ts";
+import { addColumns, aggregationOf, fieldsRead, readsOf, sampleOf } from "../lib/columns.ts";
 import type { Schema } from "../lib/core/types.ts";
 
 const NAMES = ["a", "b", "c", 'q"uote', "co(l", "Sum", "^d"];
@@ -50,7 +50,8 @@ Deno.test("random expressions give the same over the fields found for them as ov
       for (const inAggregate of [true, false]) {
         const plan = { schema: SCHEMA, sample, columns: inAggregate ? [] : [step] };
         const aggregates = inAggregate ? { n: sum(value) } : {};
-        const fields = fieldsRead(plan, { ...GROUPING, aggregates }).map(({ name }) => name);
+        const aggregation = aggregationOf(plan, { ...GROUPING, aggregates });
+        const fields = fieldsRead(plan, aggregation).map(({ name }) => name);
         ok(sample.select(...fields).withColumns(...step).select("result").frameEqual(whole, true));
         if (fields.length < NAMES.length) narrow++;
       }
@@ -70,7 +71,9 @@ Deno.test("a query reads the fields of its keys, its aggregates and its steps, a
     columns: [[col("a").mul(2).alias("x")], [col("x").gt(1)]],
   };
   const grouping = { ...GROUPING, keys: ["Sum"], aggregates: { s: sum("c"), t: sum(col("co(l")) } };
-  deepEqual(fieldsRead(plan, grouping).map(({ name }) => name), ["a", "c", "co(l", "Sum"]);
-  deepEqual(fieldsRead({ ...plan, columns: [] }, GROUPING).map(({ name }) => name), ["a"]);
+  const fields = fieldsRead(plan, aggregationOf(plan, grouping));
+  deepEqual(fields.map(({ name }) => name), ["a", "c", "co(l", "Sum"]);
+  const none = fieldsRead({ ...plan, columns: [] }, aggregationOf(plan, GROUPING));
+  deepEqual(none.map(({ name }) => name), ["a"]);
   deepEqual(readsOf(lit('col("b")')).columns, new Set());
 });

@@ -24,7 +24,7 @@ export interface Aggregation {
   readonly inputs: readonly Expr[];
   /** What a group keeps, in order: the slots of one aggregate after those of another. */
   readonly slots: readonly Slot[];
-  readonly results: readonly (TypedAggregate & { readonly name: string })[];
+  readonly results: readonly (Aggregate & TypedAggregate & { readonly name: string })[];
 }
 
 const KEY_TYPES = ["Null", "Bool", "String", "Utf8", "Date", "Datetime", "Time", "Duration"];
@@ -47,17 +47,23 @@ export function typeGrouping(
       }`,
     );
   }
-  const inputs = inputsOf(aggregates);
-  const wide = withInputs(frame, inputs);
+  const inputs: Expr[] = [];
   const results = names.map(([name, aggregate], i) => {
-    const column = typeof aggregate.of === "object" ? inputName(i) : aggregate.of;
-    if (column !== undefined && !wide.columns.includes(column)) throw missing("agg", column, frame);
-    const type = column === undefined ? pl.Int64 : wide.getColumn(column).dtype;
+    const { of } = aggregate;
+    let [expr, type]: [Expr | undefined, DataType] = [undefined, pl.Int64];
+    if (typeof of === "string") {
+      if (!frame.columns.includes(of)) throw missing("agg", of, frame);
+      [expr, type] = [pl.col(of), frame.getColumn(of).dtype];
+    } else if (of) {
+      const values = frame.limit(0).select(of);
+      [expr, type] = [of, values.getColumns()[0]!.dtype];
+      if (values.height > 0) { // it has a value without any row
+        inputs.push(of.alias(`#${i} of`));
+        expr = pl.col(`#${i} of`);
+      }
+    }
     try {
-      const { of } = aggregate;
-      const isColumn = typeof of !== "object" || isLiteral(of, frame);
-      const expr = column === undefined ? undefined : isColumn ? pl.col(column) : of;
-      return { name, ...typeAggregate(aggregate, expr, type) };
+      return { name, ...aggregate, ...typeAggregate(aggregate, expr, type) };
     } catch (error) {
       throw new TypeError(`agg: ${name}: ${(error as Error).message}`);
     }
@@ -77,31 +83,10 @@ export function typeGrouping(
       }
       return { name, type };
     }),
-    inputs: inputs.filter((input) => isLiteral(input, frame)),
+    inputs,
     slots: results.flatMap(({ slots }) => slots),
     results,
   };
-}
-
-/** Returns the expressions that aggregates are computed from as columns with names of their own. */
-export function inputsOf(aggregates: Grouping["aggregates"]): Expr[] {
-  return Object.values(aggregates).flatMap(({ of }, i) =>
-    typeof of === "object" ? [of.alias(inputName(i))] : []
-  );
-}
-
-/** Returns a frame with the columns that the aggregates are computed from. */
-export function withInputs(frame: DataFrame, inputs: readonly Expr[]): DataFrame {
-  return inputs.length > 0 ? frame.withColumns(...inputs) : frame;
-}
-
-/** Whether an expression has a value without any row. */
-function isLiteral(expr: Expr, frame: DataFrame): boolean {
-  return frame.limit(0).select(expr).height > 0;
-}
-
-function inputName(i: number): string {
-  return `#${i} of`;
 }
 
 function isKeyType(type: DataType): boolean {

@@ -1,5 +1,5 @@
-import pl, { type DataFrame } from "polars";
-import { asTimestamps, doubles } from "./frame.ts";
+import pl, { type DataFrame, type Expr, type Series } from "polars";
+import { doubles } from "./frame.ts";
 import type { Messages, Problem } from "./types.ts";
 import { isClosed, lastWindowStart, type WindowSpec } from "./window.ts";
 
@@ -42,56 +42,65 @@ export function lateRows(
   return rows;
 }
 
+/** What tells of a row, by its index, where its event time lies. */
+export interface RowTimes {
+  /** Epoch ms, NaN where there is none. */
+  readonly eventTimes: Float64Array;
+  readonly window: WindowSpec;
+  readonly batchId: number;
+  readonly lateWatermark: number | null;
+}
+
 /** Returns rows kept aside as a table, with where each came from and its text as it was. */
 export function asideFrame(
   rows: readonly AsideRow[],
-  { messages, eventTimes, window, batchId, lateWatermark }: {
-    messages: readonly Messages[];
-    eventTimes: Float64Array;
-    window: WindowSpec;
-    batchId: number;
-    lateWatermark: number | null;
-  },
+  messages: readonly Messages[],
+  { eventTimes, window, batchId, lateWatermark }: RowTimes,
 ): DataFrame {
   const origins = rows.map(({ row }) => originOf(messages, row));
   const times = rows.map(({ row }) => eventTimes[row]!);
   const late = (value: (time: number) => number) =>
-    rows.map(({ kind }, i) => kind === "late" ? value(times[i]!) : null);
-  const text = (name: string, values: readonly (string | null)[]) =>
-    pl.Series(name, [...values], pl.Utf8);
-  const instants = (name: string, values: readonly (number | null)[]) =>
-    asTimestamps(doubles(name, values));
+    rows.map(({ kind }, i) => kind === "late" ? value(times[i]!) : NaN);
   return pl.DataFrame([
-    doubles("batch_id", rows.map(() => batchId)).cast(pl.Int64),
+    whole("batch_id", rows.map(() => batchId)),
     text("kind", rows.map(({ kind }) => kind)),
     text("reason", rows.map(({ reason }) => reason)),
     text("partition", origins.map(({ partition }) => partition)),
-    doubles("offset", origins.map(({ offset }) => offset)).cast(pl.Int64),
-    instants("event_time", times.map((time) => Number.isNaN(time) ? null : time)),
+    whole("offset", origins.map(({ offset }) => offset)),
+    instants("event_time", times),
     instants("window_start", late((time) => lastWindowStart(time, window))),
     instants("watermark", late(() => lateWatermark!)),
-    doubles("late_by_ms", late((time) => lateWatermark! - time)).cast(pl.Int64),
+    whole("late_by_ms", late((time) => lateWatermark! - time)),
     text("encoding", origins.map(({ encoding }) => encoding)),
     text("value", origins.map(({ value }) => value)),
   ]);
 }
 
+/** Returns such a table without rows. */
+export function emptyAside(): DataFrame {
+  const window = { size: 1, slide: 1, offset: 0 };
+  const eventTimes = new Float64Array();
+  return asideFrame([], [], { eventTimes, window, batchId: 0, lateWatermark: null });
+}
+
+/** Columns of no other name. */
+const [KEPT, ROW] = ["#kept", "#row"];
+
 /**
- * Adds to rows that are kept, by their index `row` in the batch, where each was and what became of it:
- * `counted` in a window, `late`, or `rejected`, in none. In windows that overlap, `window_start` is
- * that of the last one.
+ * Returns the rows of a frame to keep, with where each was and what became of it: `counted` in a
+ * window, `late`, or `rejected`, in none. In windows that overlap, `window_start` is that of the last
+ * one.
  */
 export function keptFrame(
-  kept: DataFrame,
-  { placeOf, eventTimes, window, batchId, lateWatermark }: {
-    placeOf: (row: number) => { readonly partition: string; readonly offset: number };
-    eventTimes: Float64Array;
-    window: WindowSpec;
-    batchId: number;
-    lateWatermark: number | null;
-  },
+  frame: DataFrame,
+  { where, columns }: { readonly where: Expr; readonly columns: readonly string[] },
+  placeOf: (row: number) => { readonly partition: string; readonly offset: number },
+  { eventTimes, window, batchId, lateWatermark }: RowTimes,
 ): DataFrame {
-  const rows = kept.getColumn("row").toArray().map(Number);
+  const index = pl.Series(ROW, Uint32Array.from({ length: frame.height }, (_, i) => i));
+  const kept = frame.select(...columns, where.alias(KEPT)).withColumn(index)
+    .filter(pl.col(KEPT));
+  const rows = kept.getColumn(ROW).toArray().map(Number);
   const places = rows.map(placeOf);
   const times = rows.map((row) => eventTimes[row]!);
   const starts = times.map((time) => lastWindowStart(time, window));
@@ -102,25 +111,29 @@ export function keptFrame(
       ? "late"
       : "counted"
   );
-  const instants = (name: string, values: readonly number[]) =>
-    asTimestamps(doubles(name, values.map((value) => Number.isNaN(value) ? null : value)));
-  const text = (name: string, values: readonly string[]) => pl.Series(name, [...values], pl.Utf8);
   return pl.DataFrame([
-    doubles("batch_id", rows.map(() => batchId)).cast(pl.Int64),
+    whole("batch_id", rows.map(() => batchId)),
     text("partition", places.map(({ partition }) => partition)),
-    doubles("offset", places.map(({ offset }) => offset)).cast(pl.Int64),
+    whole("offset", places.map(({ offset }) => offset)),
     instants("event_time", times),
     instants("window_start", starts),
     text("outcome", outcomes),
-    ...kept.drop("row").getColumns(),
+    ...kept.drop(KEPT, ROW).getColumns(),
   ]);
 }
 
-/** Returns such a table without rows. */
-export function emptyAside(): DataFrame {
-  const window = { size: 1, slide: 1, offset: 0 };
-  const eventTimes = new Float64Array();
-  return asideFrame([], { messages: [], eventTimes, window, batchId: 0, lateWatermark: null });
+function text(name: string, values: readonly (string | null)[]): Series {
+  return pl.Series(name, [...values], pl.Utf8);
+}
+
+/** Returns whole numbers, null where one is NaN. */
+function whole(name: string, values: readonly number[]): Series {
+  return doubles(name, values.map((value) => Number.isNaN(value) ? null : value)).cast(pl.Int64);
+}
+
+/** Returns epoch milliseconds as timestamps, null where one is NaN. */
+function instants(name: string, values: readonly number[]): Series {
+  return whole(name, values).cast(pl.Datetime("ms", "UTC"));
 }
 
 /** Finds a row's message; a value that is not UTF-8 is given in base64, a tombstone as null. */

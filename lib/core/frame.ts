@@ -1,5 +1,5 @@
 import pl, { type DataFrame, type DataType, type Series } from "polars";
-import { type Aggregation, withInputs } from "./aggregation.ts";
+import type { Aggregation } from "./aggregation.ts";
 import { isLong } from "./functions.ts";
 import { type Group, type Key, narrow, type Value } from "./state.ts";
 import type { NumberColumn, ParsedBatch, Schema, StringColumn } from "./types.ts";
@@ -55,7 +55,7 @@ export function partialGroups(
 ): Group[] {
   const { window, keys, inputs, slots } = aggregation;
   const { aggregates, longs } = asked.getOrInsertComputed(aggregation, questionsOf);
-  const wide = withInputs(frame, inputs);
+  const wide = inputs.length > 0 ? frame.withColumns(...inputs) : frame;
   const groups: Group[] = [];
   for (let k = 0; k < windowsPerRow(window); k++) {
     const starts = new Float64Array(eventTimes.length);

@@ -48,11 +48,10 @@ Deno.test("asideFrame() keeps where a row came from and its value as it was", ()
     { row: 0, kind: "rejected", reason: "no value" },
     { row: 1, kind: "rejected", reason: "not JSON" },
     { row: 2, kind: "late", reason: "its window was closed" },
+  ], [
+    messages("0", 7, [null, Uint8Array.of(0xff, 0xfe)]),
+    messages("1", 3, [text.encode('{"event_time":"é"}')]),
   ], {
-    messages: [
-      messages("0", 7, [null, Uint8Array.of(0xff, 0xfe)]),
-      messages("1", 3, [text.encode('{"event_time":"é"}')]),
-    ],
     eventTimes: Float64Array.of(NaN, NaN, 12_345),
     window: windowSpec("10 seconds"),
     batchId: 4,
