@@ -64,7 +64,6 @@ export class MicroBatches {
   /** Offsets known to be gone with a topic or a partition, beside those the source counts. */
   #lostOffsets = 0;
   readonly #reader: ChunkReader;
-
   readonly #stop: AbortSignal;
 
   private constructor(
@@ -86,12 +85,10 @@ export class MicroBatches {
     const { checkpoint, source, startingOffsets } = parts;
     const cursor = await checkpoint.cursor();
     const entry = await checkpoint.readState(cursor.batchId - 1);
-    if (cursor.start) {
-      return new MicroBatches(parts, stop, { ...cursor, start: cursor.start }, entry);
-    }
+    const { start } = cursor;
+    if (start) return new MicroBatches(parts, stop, { ...cursor, start }, entry);
     const { end, sourceId } = await checkpoint.initialOffsets(async () => {
-      const end = await startingOffsets();
-      return { end, sourceId: source.identity };
+      return { end: await startingOffsets(), sourceId: source.identity }; // its id comes with them
     });
     return new MicroBatches(parts, stop, { ...cursor, start: end, sourceId }, entry);
   }

@@ -1,4 +1,5 @@
 import type { DataFrame, Expr } from "polars";
+import { checkOptions } from "./check_options.ts";
 import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
 import {
   addColumns,
@@ -15,13 +16,7 @@ import { rowsOf } from "./core/frame.ts";
 import type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
 import type { OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
 import { windowSpec } from "./core/window.ts";
-import {
-  checkOptions,
-  type ReadOptions,
-  type WatermarkOptions,
-  type WindowOptions,
-  type WriteOptions,
-} from "./options.ts";
+import type { ReadOptions, WatermarkOptions, WindowOptions, WriteOptions } from "./options.ts";
 import { Pipeline, type QueryPlan } from "./pipeline.ts";
 import { startingOffsets } from "./starting_offsets.ts";
 import { closeParts, StreamingQuery } from "./query.ts";

@@ -131,33 +131,6 @@ export function limitOffsets(start: Offsets, latest: Offsets, max = Infinity): O
   }));
 }
 
-/**
- * Limits a chunk to `max` offsets of the partitions with the longest backlogs, at least `least` of each
- * where it has them: short ranges of many partitions take longer to read than long ones of few.
- */
-export function longestFirst(
-  start: Offsets,
-  latest: Offsets,
-  max: number,
-  least: number,
-): Offsets {
-  const sizes = Object.entries(latest)
-    .map(([partition, end]) => [partition, Math.max(0, end - start[partition]!)] as const)
-    .sort(([, a], [, b]) => b - a);
-  const share = Math.max(least, Math.ceil(max / sizes.length));
-  const end = Object.fromEntries(sizes.map(([partition]) => [partition, start[partition]!]));
-  let rest = max;
-  for (const most of [share, Infinity]) { // what the short ones leave goes to the long ones
-    for (const [partition] of sizes) {
-      const left = latest[partition]! - end[partition]!;
-      const taken = Math.max(0, Math.min(left, most, rest));
-      end[partition]! += taken;
-      rest -= taken;
-    }
-  }
-  return end;
-}
-
 /** Whether two sets of offsets are equal. */
 export function sameOffsets(a: Offsets, b: Offsets): boolean {
   const partitions = Object.keys(b);

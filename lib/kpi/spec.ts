@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import type { Offsets, OutputMode, Schema } from "../core/types.ts";
 import { windowSpec } from "../core/window.ts";
-import { checkRecord, SHARED } from "../options.ts";
+import { SHARED } from "../check_options.ts";
+import { checkRecord } from "../check_record.ts";
 
 /** A KPI query as plain data: what this library and `tools/spark/kpi_job.py`, on Apache Spark, both run. */
 export interface KpiSpec {

@@ -1,13 +1,14 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { countLinesOf, type LineCount, readLines } from "../json/lines.ts";
-import { lostMessages } from "../json/rows.ts";
-import { threads } from "../threads/threads.ts";
+import { readLines } from "../json/lines.ts";
+import { LineIndex, refuseOther } from "../threads/line_index.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 import { giveTopicId, topicId } from "./topic_id.ts";
 
-/** Lines between two remembered byte positions. */
-const STRIDE = 32;
+/** After which an unfinished line seems to be forgotten. */
+const QUIET_MS = 5_000;
+/** Bytes from which a thread counts too. */
+const SHARED_BYTES = 32 * 1024 * 1024;
 
 /**
  * Names the folder of a topic, `DIR/<topic>`. Throws a `RangeError` if `topic` is not a name Kafka
@@ -36,7 +37,7 @@ export function topicFolder(dir: string, topic: string): string {
 export class TopicLog implements Source {
   readonly address: string;
   readonly description: string;
-  readonly #partitions = new Map<string, Lines>();
+  readonly #partitions = new Map<string, LineIndex>();
   #identity: string | undefined;
 
   private constructor(dir: string, readonly topic: string, readonly folder: string) {
@@ -110,7 +111,7 @@ export class TopicLog implements Source {
   async #countInThread(): Promise<void> {
     let rest = this.unreadBytes() / 2;
     if (rest < SHARED_BYTES) return;
-    const [theirs, ours]: [Promise<void>[], Lines[]] = [[], []];
+    const [theirs, ours]: [Promise<void>[], LineIndex[]] = [[], []];
     for (const lines of this.#partitions.values()) {
       const counting = rest >= lines.unreadBytes() / 2 ? lines.countInThread() : undefined;
       if (counting) theirs.push(counting);
@@ -133,118 +134,9 @@ export class TopicLog implements Source {
     }
   }
 
-  #lines(partition: string): Lines {
+  #lines(partition: string): LineIndex {
     const file = join(this.folder, `partition-${partition}.jsonl`);
-    if (!this.#partitions.has(partition)) this.#partitions.set(partition, new Lines(file));
+    if (!this.#partitions.has(partition)) this.#partitions.set(partition, new LineIndex(file));
     return this.#partitions.get(partition)!;
   }
-}
-
-/** Throws a `TypeError` for what would not be read or would never end: a folder, a pipe, a link to nothing. */
-function refuseOther(file: string): void {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found?.isFile()) return;
-  const kind = found?.isDirectory()
-    ? "a folder"
-    : found
-    ? "a pipe or a device"
-    : "a link to nothing";
-  throw new TypeError(
-    `Cannot read the topic log "${file}": it is ${kind}, and a partition should be a text file; ` +
-      `move it away, or write a file in its place`,
-  );
-}
-
-/** After which an unfinished line seems to be forgotten. */
-const QUIET_MS = 5_000;
-/** Bytes from which a thread counts too. */
-const SHARED_BYTES = 32 * 1024 * 1024;
-
-/** The complete lines of a growing file. */
-class Lines {
-  /** Byte position of line `i * STRIDE`. */
-  readonly #marks = [0];
-  #count = 0;
-  /** Where the complete lines end. */
-  #bytes = 0;
-  /** Where an unfinished line began that was told; undefined before anybody has counted. */
-  #warnedAt: number | undefined;
-
-  constructor(readonly file: string) {}
-
-  unreadBytes(): number {
-    return (statSync(this.file, { throwIfNoEntry: false })?.size ?? 0) - this.#bytes;
-  }
-
-  /** Reads synchronously, so that two queries that share a log never see an index half grown. */
-  count(): number {
-    const size = statSync(this.file, { throwIfNoEntry: false })?.size ?? 0;
-    if (size < this.#bytes) {
-      throw this.#lost(`${size} bytes, but offsets 0 to ${this.#count} took ${this.#bytes}`);
-    }
-    const range = { file: this.file, from: this.#bytes, to: size };
-    this.#add(countLinesOf(range, this.#count, STRIDE));
-    this.#warnedAt ??= -1;
-    return this.#count;
-  }
-
-  /** Has a thread count, if there is one; what another call has counted meanwhile stays as it is. */
-  async countInThread(): Promise<void> {
-    const [from, line] = [this.#bytes, this.#count];
-    const range = { file: this.file, from, to: from + this.unreadBytes() };
-    const lines = await threads.count({ scan: range, line, stride: STRIDE });
-    if (lines && this.#bytes === from) this.#add(lines);
-  }
-
-  #add({ count, marks, end }: LineCount): void {
-    this.#count = count;
-    this.#bytes = end;
-    for (const mark of marks) this.#marks.push(mark);
-  }
-
-  /** Finds lines `[start, stop)`: they lie between the mark before `start` and the one after `stop`. */
-  locate(start: number, stop: number): Omit<FileRange, "partition"> {
-    if (stop > this.count() || start > stop) {
-      throw this.#lost(`${this.#count} messages, but offsets ${start} to ${stop} are to be read`);
-    }
-    const mark = Math.floor(start / STRIDE);
-    const end = Math.ceil(stop / STRIDE);
-    return {
-      file: this.file,
-      from: this.#marks[mark]!,
-      to: this.#marks[end] ?? this.#bytes,
-      lines: Math.min(end * STRIDE, this.#count) - mark * STRIDE,
-      skip: start - mark * STRIDE,
-      start,
-      stop,
-    };
-  }
-
-  /** Says once that the last line waits for its end, if nobody has written for `quietMs`. */
-  warnOfUnfinished(quietMs = 0): void {
-    const { size = 0, mtime } = statSync(this.file, { throwIfNoEntry: false }) ?? {};
-    if (size <= this.#bytes || this.#warnedAt === undefined || endsLine(this.file)) return;
-    if (Date.now() - mtime!.getTime() < quietMs) return;
-    const line = this.count() + 1;
-    if (this.#warnedAt === this.#bytes) return;
-    this.#warnedAt = this.#bytes;
-    console.warn(
-      `Line ${line} of "${this.file}" is not read: its ${
-        size - this.#bytes
-      } bytes do not end with ` +
-        `"\\n" yet. If the line is complete, append one before anything else`,
-    );
-  }
-
-  #lost(what: string): RangeError {
-    return lostMessages(this.file, what);
-  }
-}
-
-/** Whether the last byte of a file ends a line. */
-function endsLine(file: string): boolean {
-  using handle = Deno.openSync(file);
-  handle.seekSync(-1, Deno.SeekMode.End);
-  const last = new Uint8Array(1);
-  return handle.readSync(last) === null || last[0] === 10;
 }

@@ -1,6 +1,6 @@
 import { byteLengthOf, type Chunk, joinChunks, type Slice } from "./chunk.ts";
 import { CHUNKS_AHEAD } from "./threads.ts";
-import { limitOffsets, longestFirst, sameOffsets } from "../core/plan.ts";
+import { limitOffsets, sameOffsets } from "../core/plan.ts";
 import type { Offsets, Source } from "../core/types.ts";
 
 /** What a chunk may hold, so that memory stays bounded whatever the size of a batch or of a message. */
@@ -108,4 +108,31 @@ function sizeOf(chunks: readonly Chunk[]): { rows: number; bytes: number } {
     rows: chunks.reduce((sum, { parsed }) => sum + parsed.length, 0),
     bytes: slices.reduce((sum, slice) => sum + byteLengthOf(slice), 0),
   };
+}
+
+/**
+ * Limits a chunk to `max` offsets of the partitions with the longest backlogs, at least `least` of each
+ * where it has them: short ranges of many partitions take longer to read than long ones of few.
+ */
+function longestFirst(
+  start: Offsets,
+  latest: Offsets,
+  max: number,
+  least: number,
+): Offsets {
+  const sizes = Object.entries(latest)
+    .map(([partition, end]) => [partition, Math.max(0, end - start[partition]!)] as const)
+    .sort(([, a], [, b]) => b - a);
+  const share = Math.max(least, Math.ceil(max / sizes.length));
+  const end = Object.fromEntries(sizes.map(([partition]) => [partition, start[partition]!]));
+  let rest = max;
+  for (const most of [share, Infinity]) { // what the short ones leave goes to the long ones
+    for (const [partition] of sizes) {
+      const left = latest[partition]! - end[partition]!;
+      const taken = Math.max(0, Math.min(left, most, rest));
+      end[partition]! += taken;
+      rest -= taken;
+    }
+  }
+  return end;
 }
