@@ -19,8 +19,8 @@ export class Progress {
   /** Runs something and says what came of it. */
   async during<T>(what: string, action: () => Promise<T>, told: (result: T) => string): Promise<T> {
     const began = performance.now();
-    using _status = showStatus(() =>
-      `${this.#place()} ${what}: ${clock(performance.now() - began)}`
+    using _status = showStatus(
+      () => [`${this.#place()} ${what}: ${clock(performance.now() - began)}`],
     );
     const result = await action();
     this.#done++;

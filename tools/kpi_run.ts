@@ -43,22 +43,24 @@ export class KpiRun {
     this.#last = { progress, at: performance.now() };
   }
 
-  /** One line: how far the query is. */
-  status(): string {
-    if (this.#last === undefined) return `kpi: batch 0 has run for ${secondsSince(this.#began)} s`;
+  /** How far the query is: the fields of a status line, the most important first. */
+  status(): string[] {
+    if (this.#last === undefined) {
+      return [`kpi: batch 0 has run for ${secondsSince(this.#began)} s`];
+    }
     const { progress: { batchId, eventTime, rows: { total }, stateOperators }, at } = this.#last;
     const rate = Math.round(this.#rows / ((at - this.#began) / 1000));
     const watermark = eventTime.watermark?.replace(/\.\d+Z$/, "");
     return [
-      `${total.read} rows`, // the shortest first: a narrow terminal cuts the end
-      `${rate} rows/s`,
-      `batch ${batchId}`,
-      `late ${total.late}`,
-      `rejected ${total.rejected}`,
-      `open ${stateOperators[0]!.numRowsTotal}`,
+      `${total.read} rows`,
+      `${rate}/s`,
       `behind ${behind(this.#last.progress)}`,
       `watermark ${watermark}`,
-    ].join("  ");
+      `late ${total.late}`,
+      `rejected ${total.rejected}`,
+      `batch ${batchId}`,
+      `open ${stateOperators[0]!.numRowsTotal}`,
+    ];
   }
 
   /** What it came to. Reads the checkpoint if this run had nothing to do. */

@@ -264,7 +264,7 @@ async function main(values: Values<typeof REPLAY.options>): Promise<void> {
   for (const signal of ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as const) {
     Deno.addSignalListener(signal as Deno.Signal, () => stop.abort());
   }
-  using status = showStatus(() => `replay: ${sent} of ${rowsInAll || "?"} rows sent`);
+  using status = showStatus(() => [`replay: ${sent} of ${rowsInAll || "?"} rows sent`]);
   status.update();
   const { rows, totalRows, partitions } = await play(plan);
   status[Symbol.dispose]();

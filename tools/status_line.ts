@@ -8,18 +8,18 @@ export interface StatusLine extends Disposable {
 }
 
 /**
- * Keeps one line of a terminal up to date, on standard error: `render` is asked five times a second. Writes nothing where
- * standard error is no terminal.
+ * Keeps one line of a terminal up to date, on standard error: `render` is asked five times a second for its fields, the
+ * most important first; those for which there is no room are left out. Writes nothing where standard error is no terminal.
  *
  * ```ts ignore
- * using _status = showStatus(() => `${rows} of ${totalRows} rows`);
+ * using _status = showStatus(() => [`${rows} of ${totalRows} rows`]);
  * ```
  */
-export function showStatus(render: () => string): StatusLine {
+export function showStatus(render: () => readonly string[]): StatusLine {
   if (!Deno.stderr.isTerminal()) return { update() {}, [Symbol.dispose]() {} };
   const update = () => {
     const columns = Deno.consoleSize().columns || 80;
-    write(`\r\x1b[K${render().slice(0, columns - 1)}`);
+    write(`\r\x1b[K${fit(render(), columns - 1)}`);
     isShown = true;
   };
   const timer = setInterval(update, TICK_MS);
@@ -33,11 +33,22 @@ export function showStatus(render: () => string): StatusLine {
   };
 }
 
+/** Joins the first fields that have room in a line; cuts only a first one that is too long by itself. */
+export function fit(fields: readonly string[], columns: number): string {
+  const [first = "", ...others] = fields;
+  let line = first.slice(0, columns);
+  for (const field of others) {
+    if (line.length + 2 + field.length > columns) break;
+    line += `  ${field}`;
+  }
+  return line;
+}
+
 /** Shows `label` and the seconds it takes while `action` runs, as `showStatus` does. */
 export async function showWhile<T>(label: string, action: () => Promise<T>): Promise<T> {
   const began = performance.now();
   const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
-  using _status = showStatus(() => `${label} (${seconds()} s)`);
+  using _status = showStatus(() => [`${label} (${seconds()} s)`]);
   return await action();
 }
 

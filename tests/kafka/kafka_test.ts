@@ -449,7 +449,7 @@ Deno.test(
     ) {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
-          ...["run", "-A", fileURLToPath(new URL("../../tools/run.ts", import.meta.url)), "kpi"],
+          ...["task", "-q", "kpi"],
           ...[
             "--source",
             `kafka:${address}`,
@@ -460,6 +460,7 @@ Deno.test(
           ],
           ...["--checkpoint", `${dir}/${i}`, "--progress", `${dir}/${i}.progress`],
         ],
+        cwd: fileURLToPath(new URL("../..", import.meta.url)),
       }).output();
       assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
       const [progress] = (await Deno.readTextFile(`${dir}/${i}.progress`)).split("\n");

@@ -121,9 +121,12 @@ Deno.test("openKpis() refuses another model than the spec names", async () => {
 Deno.test("deno task kpi --write-spec writes the spec that it would run, and runs it with --checkpoint", async () => {
   const file = join(dir, "spec.json");
   const kpi = async (...more: string[]) => {
-    const args = ["run", "-A", join(ROOT, "tools", "kpi.ts"), "--source", `log:${dir}`];
+    const args = ["task", "-q", "kpi", "--source", `log:${dir}`];
     const options = ["--topic", "t", "--model", MODEL, "--threshold", "0.25", "--write-spec", file];
-    const command = new Deno.Command(Deno.execPath(), { args: [...args, ...options, ...more] });
+    const command = new Deno.Command(Deno.execPath(), {
+      args: [...args, ...options, ...more],
+      cwd: ROOT,
+    });
     const { code, stdout, stderr } = await command.output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, out: text(stdout), error: text(stderr) };

@@ -10,17 +10,31 @@ const ROOT = join(import.meta.dirname!, "..", "..");
 const ignore = await withoutSpark("tests/spark/spark_tool_test.ts") || await isBrokerMissing();
 
 async function tool(name: "kpi" | "spark", ...options: readonly string[]) {
-  const args = [
-    "run",
-    "-A",
-    join(ROOT, "tools", ...name === "spark" ? ["spark", "spark.ts"] : [`${name}.ts`]),
-    ...options,
-  ];
+  const args = ["task", "-q", name, ...options];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT })
     .output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: text(stdout), error: text(stderr) };
 }
+
+Deno.test("deno task spark names a spec that is no spec, and leaves nothing behind", async () => {
+  const dir = await Deno.makeTempDir();
+  const rest = ["--sink", "console", "--checkpoint", join(dir, "checkpoint")];
+  const cases = [
+    ["", /Cannot use --spec .*broken\.json, which .* makes: Unexpected end of JSON input/],
+    ['{"window": 1}', /Cannot use --spec .*broken\.json, .*: KPI spec: /],
+  ] as const;
+  for (const [json, message] of cases) {
+    const spec = join(dir, "broken.json");
+    await Deno.writeTextFile(spec, json);
+    const { code, out, error } = await tool("spark", "--spec", spec, ...rest);
+    deepEqual({ code, out }, { code: 1, out: "" });
+    match(error, message);
+    equal(error.trim().split("\n").length, 1);
+  }
+  deepEqual(Array.from(Deno.readDirSync(dir), ({ name }) => name), ["broken.json"]);
+  await Deno.remove(dir, { recursive: true });
+});
 
 Deno.test({
   name:

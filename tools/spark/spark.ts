@@ -29,9 +29,24 @@ export interface SparkRun {
   readonly kafka?: readonly string[];
 }
 
+/** Reads the query of `--spec`; throws a `SyntaxError` that names the file. */
+async function readSpec(file: string): Promise<KpiSpec> {
+  const json = await Deno.readTextFile(file);
+  try {
+    return parseKpiSpec(json);
+  } catch (cause) {
+    throw new SyntaxError(
+      `Cannot use --spec ${file}, which deno task kpi --write-spec makes: ${
+        (cause as Error).message
+      }`,
+      { cause },
+    );
+  }
+}
+
 /** Runs `tools/spark/kpi_job.py` with spark-submit and returns its exit code. */
 export async function runSpark(job: SparkRun): Promise<number> {
-  const spec: KpiSpec = parseKpiSpec(await Deno.readTextFile(job.spec));
+  const spec = await readSpec(job.spec);
   const { from, checkpoint, line = SPARK_LINES[0] } = job;
   if (from !== undefined) await handOver(spec, { from, checkpoint });
   const { python, submit, env } = await installSpark(line);
@@ -69,10 +84,13 @@ async function main(job: SparkRun): Promise<number> {
   }
   if (job.sink !== "console") return await runSpark(job);
   const dir = await Deno.makeTempDir();
-  const code = await runSpark({ ...job, sink: `batches:${dir}` });
-  if (code === 0) await printBatches(dir);
-  await Deno.remove(dir, { recursive: true });
-  return code;
+  try {
+    const code = await runSpark({ ...job, sink: `batches:${dir}` });
+    if (code === 0) await printBatches(dir);
+    return code;
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 }
 
 if (import.meta.main) {
