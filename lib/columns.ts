@@ -1,5 +1,6 @@
 import pl, { type DataFrame, type Expr } from "polars";
 import { type Aggregation, type Grouping, typeGrouping } from "./core/aggregation.ts";
+import { KEPT_COLUMNS } from "./core/aside.ts";
 import { frameOf } from "./core/frame.ts";
 import type { Schema, Scorer } from "./core/types.ts";
 import type { KeptRows } from "./options.ts";
@@ -135,6 +136,15 @@ export function checkKept({ sample }: RowPlan, kept: KeptRows | undefined): void
   if (missing !== undefined) {
     throw new TypeError(
       `writeStream: rows has no column "${missing}" to keep, only ${sample.columns.join(", ")}`,
+    );
+  }
+  const taken = kept.columns.find((name, i) =>
+    KEPT_COLUMNS.includes(name) || kept.columns.indexOf(name) < i
+  );
+  if (taken !== undefined) {
+    throw new TypeError(
+      `writeStream: rows.columns names "${taken}", which is kept already. Leave it out; another ` +
+        "column of this name needs a new one, by withColumns",
     );
   }
   const name = "rows.where";

@@ -13,6 +13,7 @@ import {
   stopwatch,
   type StreamingQueryProgress,
 } from "./core/progress.ts";
+import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
 import { nextWatermark } from "./core/watermark.ts";
 import { unlessStopped } from "./wait.ts";
@@ -114,7 +115,7 @@ export class MicroBatches {
     const { source, pipeline, sink, asides, checkpoint, minBatchesToRetain } = this.#parts;
     const watch = stopwatch(this.#parts.now);
     const { batchId, planned } = this.#cursor;
-    const latest = await unlessStopped(source.latestOffsets(), this.#stop);
+    const latest = await unlessStopped(askOffsets(source, "latestOffsets"), this.#stop);
     const { start, lost } = await unlessStopped(this.#startOf(latest), this.#stop);
     const entry = planned ?? this.#plan(start, latest, { ...limits, timestampMs: watch.began });
     if (entry === undefined) return undefined;
@@ -251,6 +252,6 @@ export class MicroBatches {
     if (!isAnew) this.#latest = latest;
     if (isAnew && planned && planned.sourceId !== there.identity) return { start: {}, lost };
     if (Object.keys(latest).every((partition) => partition in known)) return { start: known, lost };
-    return { start: { ...await source.earliestOffsets(), ...known }, lost };
+    return { start: { ...await askOffsets(source, "earliestOffsets"), ...known }, lost };
   }
 }

@@ -1,6 +1,7 @@
 import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
+import { askOffsets } from "./core/source_calls.ts";
 import type { QuerySettings } from "./options.ts";
 import { startTimer, unlessStopped } from "./wait.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
@@ -162,7 +163,8 @@ export class StreamingQuery {
     if (trigger === "once") {
       await this.#runNext({ once: true });
     } else if (trigger === "available-now") {
-      const until = await unlessStopped(this.#parts.source.latestOffsets(), this.#stop.signal);
+      const { source } = this.#parts;
+      const until = await unlessStopped(askOffsets(source, "latestOffsets"), this.#stop.signal);
       while (!this.#stop.signal.aborted && await this.#runNext({ until }));
     } else {
       const interval = parseDuration(trigger);

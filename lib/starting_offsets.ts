@@ -1,3 +1,4 @@
+import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, Source } from "./core/types.ts";
 import type { ReadOptions } from "./options.ts";
 
@@ -5,10 +6,10 @@ import type { ReadOptions } from "./options.ts";
 export async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
   const { startingOffsets = "earliest", startingTimestamp, failOnDataLoss = true } = options;
   if (startingTimestamp !== undefined) return await source.offsetsForTime!(startingTimestamp);
-  if (startingOffsets === "latest") return await source.latestOffsets();
-  const earliest = await source.earliestOffsets();
+  if (startingOffsets === "latest") return await askOffsets(source, "latestOffsets");
+  const earliest = await askOffsets(source, "earliestOffsets");
   if (startingOffsets === "earliest") return earliest;
-  const latest = await source.latestOffsets();
+  const latest = await askOffsets(source, "latestOffsets");
   for (const [partition, given] of Object.entries(startingOffsets)) {
     const [first, end] = [earliest[partition], latest[partition]];
     if (first === undefined || end === undefined) {

@@ -12,6 +12,7 @@ import {
   sampleOf,
   withScore,
 } from "./columns.ts";
+import { typesOf } from "./core/aggregation.ts";
 import { rowsOf } from "./core/frame.ts";
 import type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
 import type { OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
@@ -130,6 +131,10 @@ function resultStream(plan: QueryPlan): ResultStream {
         checkOptions("writeStream", { sink, options });
         const { outputMode, checkpointLocation, rejected, rows } = options;
         checkMode(plan, sink, outputMode);
+        const sinks = [sink, rejected, rows?.sink].filter((sink) => sink !== undefined);
+        if (new Set(sinks).size < sinks.length) {
+          throw new TypeError("writeStream: sink, rejected and rows.sink must be different sinks");
+        }
         checkKept(plan, rows);
         pipeline = new Pipeline(plan, options);
         if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
@@ -179,16 +184,17 @@ function checkMode({ eventTime }: QueryPlan, sink: Sink, mode: OutputMode): void
 
 /** A restart may change the delay, the model and the limits, but not what the state is made of. */
 function identityOf(
-  { source, schema, timeColumn, aggregation: { window, keys, results } }: QueryPlan,
+  { source, schema, timeColumn, aggregation }: QueryPlan,
   mode: OutputMode,
 ): QueryIdentity {
-  const { size, slide, offset } = window;
+  const { window: { size, slide, offset }, keys, results } = aggregation;
   return {
     source: source.description,
     schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
     window: `${size} ms over ${timeColumn}, slide ${slide} ms, start ${offset} ms`,
     keys: keys.map(({ name }) => name).join(", "),
     aggregates: results.map(({ name, kind, of }) => `${name} = ${kind}(${inputOf(of)})`).join(", "),
+    types: typesOf(aggregation),
     outputMode: mode === "complete" ? "complete" : "append or update",
   };
 }

@@ -95,8 +95,9 @@ Deno.test("what rows to keep is checked when the query is built, before anything
     }])
       .withWatermark("event_time", "1 minute").groupByWindow("event_time", "1 minute")
       .agg({ n: count() });
+  const out = new MemorySink();
   const start = (where: unknown, columns = ["x"], sink: unknown = new MemorySink()) =>
-    rows().writeStream(new MemorySink(), {
+    rows().writeStream(out, {
       outputMode: "append",
       checkpointLocation: join(dir, "never"),
       rows: { where, columns, sink } as never,
@@ -108,9 +109,29 @@ Deno.test("what rows to keep is checked when the query is built, before anything
     [start(pl.col("x").gt(pl.col("x").mean())), /looks at other rows/],
     [start(pl.col("x").gt(1), ["y"]), /rows has no column "y" to keep, only event_time, x/],
     [start(pl.col("x").gt(1), ["x"], {}), /a Sink/],
+    [start(pl.col("x").gt(1), ["x", "x"]), /rows.columns names "x", which is kept already/],
+    [start(pl.col("x").gt(1), ["event_time"]), /names "event_time", which is kept already/],
+    [start(pl.col("x").gt(1), ["x"], out), /must be different sinks/],
   ];
   for (const [query, message] of wrong) await rejects(query, message);
   await rejects(Deno.stat(join(dir, "never")), Deno.errors.NotFound);
+});
+
+Deno.test("rows are kept whatever their columns are called, and by a condition without columns", async () => {
+  const source = new MemorySource();
+  source.addData([5, 7].map((row) => `{"event_time":"2024-01-01T10:00:00Z","row":${row}}`));
+  const sink = new MemorySink();
+  const query = await readStream(source, [
+    { name: "event_time", type: "timestamp" },
+    { name: "row", type: "double" },
+  ]).groupByWindow("event_time", "1 minute").agg({ n: count() }).writeStream(new MemorySink(), {
+    outputMode: "update",
+    checkpointLocation: await Deno.makeTempDir({ dir }),
+    trigger: "available-now",
+    rows: { where: pl.lit(true), columns: ["row"], sink },
+  });
+  await query.awaitTermination();
+  deepEqual(sink.rows().select("offset", "row").rows(), [[0, 5], [1, 7]]);
 });
 
 Deno.test("what the tests of kept rows wrote is removed", async () => {

@@ -1,7 +1,7 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, rejects } from "node:assert/strict";
 import fc from "fast-check";
 import pl, { type DataType, type Expr } from "polars";
-import { count, MemorySink, MemorySource, readStream, type Schema } from "lib";
+import { count, MemorySink, MemorySource, readStream, type Schema, sum } from "lib";
 
 const SCHEMA: Schema = [
   { name: "t", type: "timestamp" },
@@ -97,6 +97,45 @@ Deno.test("keys of whole numbers, times and booleans are exact, over restarts to
     long().cast(pl.Datetime("us", "UTC")),
   );
   deepEqual(instants.map(([, n]) => n), [2, 1]);
+});
+
+Deno.test("a restart with keys or sums of another type is refused: the state holds the old ones", async () => {
+  const checkpointLocation = await Deno.makeTempDir();
+  const start = async (key: Expr, of: Expr) => {
+    const query = await readStream(new MemorySource(), SCHEMA).withColumns(key.alias("s"))
+      .groupByWindow("t", "1 minute", { keys: ["s"] }).agg({ n: sum(of) })
+      .writeStream(new MemorySink(), {
+        outputMode: "complete",
+        checkpointLocation,
+        trigger: "available-now",
+      });
+    await query.awaitTermination();
+  };
+  const [text, x] = [pl.col("s"), pl.col("x")];
+  await start(text, x);
+  await rejects(start(x, x), /types was s String, n Float64 and is now s Float64, n Float64/);
+  await rejects(start(text, x.cast(pl.Int64)), /types was .* and is now s String, n Int64/);
+  await start(text, x.mul(2));
+  await Deno.remove(checkpointLocation, { recursive: true });
+});
+
+Deno.test("columns may be called as the engine's own once were", async () => {
+  const source = new MemorySource();
+  source.addData(['{"t":"2024-01-01T10:00:01Z","#window":"w","#0":"z","#0 of":2}']);
+  const sink = new MemorySink();
+  const query = await readStream(source, [
+    { name: "t", type: "timestamp" },
+    ...["#window", "#0"].map((name) => ({ name, type: "string" } as const)),
+    { name: "#0 of", type: "double" },
+  ]).groupByWindow("t", "1 minute", { keys: ["#window", "#0"] })
+    .agg({ "#rows": sum(pl.col("#0 of").mul(2)), k: sum("#0 of") })
+    .writeStream(sink, {
+      outputMode: "complete",
+      checkpointLocation: await Deno.makeTempDir(),
+      trigger: "available-now",
+    });
+  await query.awaitTermination();
+  deepEqual(sink.rows().drop("window_start", "window_end").rows(), [["w", "z", 4, 2]]);
 });
 
 Deno.test("random keys count the same in one batch as over many, each run by a new start", async () => {

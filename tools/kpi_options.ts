@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import { parseDuration } from "../lib/core/duration.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { type KpiSpec, parseKpiSpec } from "../lib/kpi/spec.ts";
@@ -70,13 +70,9 @@ export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
   };
 }
 
-/**
- * Throws an `Error` for a folder that is a file or that two options name, a file that is a folder, and a
- * file's missing folder.
- */
-export function checkPlaces(
-  { sink, checkpoint, rejected, alerts, provisional, progress, writeSpec }: KpiPlan,
-): void {
+/** Throws an `Error` for a folder that is a file, a file that is a folder, and a file's missing folder. */
+export function checkPlaces(plan: KpiPlan): void {
+  const { sink, checkpoint, rejected, alerts, provisional, progress, writeSpec } = plan;
   const folders = {
     checkpoint,
     rejected,
@@ -89,22 +85,12 @@ export function checkPlaces(
     "write-spec": writeSpec,
     ...sink.kind === "jsonl" && { sink: sink.path },
   };
+  checkApart(plan);
   for (const [name, path] of Object.entries(folders)) {
     if (path === undefined || (typeOf(path) ?? "a folder") === "a folder") continue;
     throw new Error(
       `--${name} should be a folder, and "${path}" is ${typeOf(path)}: choose another place`,
     );
-  }
-  const names = new Map<string, string>();
-  for (const [name, path] of Object.entries(folders)) {
-    if (path === undefined) continue;
-    const other = names.get(resolve(path));
-    if (other !== undefined) {
-      throw new Error(
-        `--${other} and --${name} both name "${path}": give each a folder of its own`,
-      );
-    }
-    names.set(resolve(path), name);
   }
   for (const [name, path] of Object.entries(files)) {
     if (path === undefined) continue;
@@ -115,6 +101,37 @@ export function checkPlaces(
     }
     if (typeOf(dirname(path)) === "a folder") continue;
     throw new Error(`There is no folder "${dirname(path)}" for --${name} "${path}": make it first`);
+  }
+}
+
+/** Throws an `Error` for an output that is, or is in, a place where only one may write. */
+function checkApart(
+  { spec: { source, topic }, sink, rejected, alerts, provisional, checkpoint, progress, writeSpec }:
+    KpiPlan,
+): void {
+  const places: Record<string, string | undefined> = {
+    "--checkpoint": checkpoint,
+    "--rejected": rejected,
+    "--alerts": alerts,
+    "--provisional": provisional,
+    [`--sink ${sink.kind}`]: sink.kind === "console" ? undefined : sink.path,
+    "--progress": progress,
+    "--write-spec": writeSpec,
+    "the topic": source.kind === "log" ? topicFolder(source.address, topic) : undefined,
+  };
+  const given = Object.entries(places).filter(([, path]) => path !== undefined)
+    .map(([name, path]) => [name, resolve(path!)] as const);
+  for (const [i, [name, path]] of given.entries()) {
+    const same = given.slice(0, i).find(([, other]) => other === path);
+    if (same) {
+      throw new Error(`${same[0]} and ${name} both name "${path}": give each a place of its own`);
+    }
+    const around = given.find(([other, folder]) =>
+      /topic|rejected|alerts|provisional|parquet/.test(other) && path.startsWith(folder + sep)
+    );
+    if (around) {
+      throw new Error(`${name} "${path}" is inside ${around[0]}: give each a place of its own`);
+    }
   }
 }
 
@@ -197,9 +214,11 @@ function startingOffsets(text: string, topic: string): "earliest" | "latest" | O
   const isOffset = (offset: unknown) => Number.isSafeInteger(offset) && Number(offset) >= -2;
   try {
     const given = JSON.parse(text);
-    const offsets = given[topic] ?? given;
-    const isNamed = Object.keys(offsets).every((partition) => /^\d+$/.test(partition));
-    if (isNamed && Object.values(offsets).every(isOffset) && !Array.isArray(offsets)) {
+    const isOfTopic = typeof given[topic] === "object" && Object.keys(given).length === 1;
+    const offsets = isOfTopic ? given[topic] : given;
+    const isNamed = Object.keys(offsets).every((partition) => /^(0|[1-9]\d*)$/.test(partition));
+    const isObject = typeof offsets === "object" && !Array.isArray(offsets);
+    if (isObject && isNamed && Object.values(offsets).every(isOffset)) {
       return offsets;
     }
   } catch { /* told below */ }

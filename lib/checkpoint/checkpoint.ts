@@ -184,7 +184,7 @@ function idOf(path: string, text: string, identity: QueryIdentity): string {
   const [metadata] = openLines(path, "metadata", `v1\n${text}`);
   const { id, query } = metadata as { id: string; query: QueryIdentity };
   const changed = Object.keys({ ...query, ...identity })
-    .filter((k) => query[k] !== identity[k] && !isOlderText(query[k], identity[k]));
+    .filter((k) => query[k] !== identity[k] && !isOlder(k, query[k], identity[k]));
   if (changed.length > 0) {
     const list = changed.map((key) => `${key} was ${query[key]} and is now ${identity[key]}`);
     throw new TypeError(
@@ -195,10 +195,11 @@ function idOf(path: string, text: string, identity: QueryIdentity): string {
   return id;
 }
 
-/** Whether both name the same aggregates, the first with expressions as Polars printed them. */
-function isOlderText(was: string | undefined, is: string | undefined): boolean {
+/** Whether the first is as older checkpoints had it: without types, with expressions as Polars printed them. */
+function isOlder(what: string, was: string | undefined, is: string | undefined): boolean {
+  if (was === undefined) return what === "types";
   const names = (text = "") => text.match(/(?<=^|, )[^,=]+ = \w+(?=\()/g)?.join();
-  return was !== undefined && /\bcol\("/.test(was) && names(was) === names(is);
+  return /\bcol\("/.test(was) && names(was) === names(is);
 }
 
 function offsetEntry(path: string, [metadata, source]: Record<string, unknown>[]): OffsetEntry {

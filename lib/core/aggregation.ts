@@ -58,8 +58,8 @@ export function typeGrouping(
       const values = frame.limit(0).select(of);
       [expr, type] = [of, values.getColumns()[0]!.dtype];
       if (values.height > 0) { // it has a value without any row
-        inputs.push(of.alias(`#${i} of`));
-        expr = pl.col(`#${i} of`);
+        inputs.push(of.alias(`\0${i} of`));
+        expr = pl.col(`\0${i} of`);
       }
     }
     try {
@@ -87,6 +87,14 @@ export function typeGrouping(
     slots: results.flatMap(({ slots }) => slots),
     results,
   };
+}
+
+/** Names the types of keys and results, which the state is made of. */
+export function typesOf({ keys, results }: Pick<Aggregation, "keys" | "results">): string {
+  return [...keys, ...results].map(({ name, type }) => {
+    const { variant, timeUnit = "" } = type as { variant: string; timeUnit?: string };
+    return `${name} ${variant === "Utf8" ? "String" : variant}${timeUnit && ` ${timeUnit}`}`;
+  }).join(", ");
 }
 
 function isKeyType(type: DataType): boolean {

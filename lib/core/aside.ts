@@ -83,8 +83,17 @@ export function emptyAside(): DataFrame {
   return asideFrame([], [], { eventTimes, window, batchId: 0, lateWatermark: null });
 }
 
-/** Columns of no other name. */
-const [KEPT, ROW] = ["#kept", "#row"];
+/** The columns of rows that are kept, before those that the query names. */
+export const KEPT_COLUMNS: readonly string[] = [
+  "batch_id",
+  "partition",
+  "offset",
+  "event_time",
+  "window_start",
+  "outcome",
+];
+/** A column of no other name. */
+const ROW = "\0row";
 
 /**
  * Returns the rows of a frame to keep, with where each was and what became of it: `counted` in a
@@ -98,8 +107,7 @@ export function keptFrame(
   { eventTimes, window, batchId, lateWatermark }: RowTimes,
 ): DataFrame {
   const index = pl.Series(ROW, Uint32Array.from({ length: frame.height }, (_, i) => i));
-  const kept = frame.select(...columns, where.alias(KEPT)).withColumn(index)
-    .filter(pl.col(KEPT));
+  const kept = frame.withColumn(index).filter(where).select(ROW, ...columns);
   const rows = kept.getColumn(ROW).toArray().map(Number);
   const places = rows.map(placeOf);
   const times = rows.map((row) => eventTimes[row]!);
@@ -118,7 +126,7 @@ export function keptFrame(
     instants("event_time", times),
     instants("window_start", starts),
     text("outcome", outcomes),
-    ...kept.drop(KEPT, ROW).getColumns(),
+    ...kept.drop(ROW).getColumns(),
   ]);
 }
 

@@ -26,8 +26,10 @@ export function doubles(name: string, values: readonly (number | null)[]): Serie
   return pl.Series(name, values as number[], pl.Float64);
 }
 
-const WINDOW = "#window";
-const ROWS = "#rows";
+/** Names of columns beside those of a query: no message, and nobody in a notebook, writes a NUL in one. */
+const WINDOW = "\0window";
+const ROWS = "\0rows";
+const slotName = (i: number) => `\0${i}`;
 /** What an aggregation asks of Polars; made once, since each expression is a large object in JavaScript. */
 const asked = new WeakMap<Aggregation, ReturnType<typeof questionsOf>>();
 
@@ -35,11 +37,11 @@ function questionsOf({ keys, slots }: Aggregation) {
   // As uint64 they come as bigints: an int64 comes as a number, which is exact to 2^53 only.
   const long = (name: string) => pl.col(name).cast(pl.Int64).reinterpret(false).alias(name);
   return {
-    aggregates: [pl.len().alias(ROWS), ...slots.map(({ expr }, i) => expr.alias(`#${i}`))],
+    aggregates: [pl.len().alias(ROWS), ...slots.map(({ expr }, i) => expr.alias(slotName(i)))],
     longs: [
       ...keys.filter(({ type }) => isLong(type) && type.variant !== "UInt64")
         .map(({ name }) => long(name)),
-      ...slots.flatMap(({ isLong }, i) => isLong ? [long(`#${i}`)] : []),
+      ...slots.flatMap(({ isLong }, i) => isLong ? [long(slotName(i))] : []),
     ],
   };
 }

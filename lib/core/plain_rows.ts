@@ -1,17 +1,29 @@
-import pl, { type DataFrame } from "polars";
+import pl, { type DataFrame, type Expr } from "polars";
+import { narrow } from "./state.ts";
+
+/** How columns are read: Polars gives no time after the year 262143, and an int64 as a number, exact to 2^53. */
+const READABLE: Readonly<Record<string, (column: Expr) => Expr>> = {
+  Datetime: (column) => column.cast(pl.Datetime("ms", "UTC")).cast(pl.Int64).cast(pl.Float64),
+  Date: (column) => column.cast(pl.Int32).cast(pl.Float64).mul(86_400_000),
+  Int64: (column) => column.reinterpret(false), // a uint64 comes as a bigint
+};
 
 /**
- * Returns the rows of a frame as plain values in the order of its columns, timestamps as `time` writes their epoch
- * milliseconds. Polars' own text of a timestamp ends in the year 262143, and it gives no value for a later one.
+ * Returns the rows of a frame as plain values in the order of its columns. `time` writes the epoch milliseconds of
+ * timestamps, and of dates with a clock behind them that is cut off; a whole number that a number does not hold is a
+ * bigint.
  */
 export function plainRows(rows: DataFrame, time: (ms: number) => string): unknown[][] {
-  const isTime = rows.columns.map((name) => /Datetime/.test(String(rows.getColumn(name).dtype)));
-  const names = rows.columns.filter((_, i) => isTime[i]);
-  const asNumbers = names.map((name) =>
-    pl.col(name).cast(pl.Datetime("ms", "UTC")).cast(pl.Int64).cast(pl.Float64)
-  );
-  const plain = names.length === 0 ? rows : rows.withColumns(...asNumbers);
+  const kinds = rows.columns.map((name) => rows.getColumn(name).dtype.variant as string);
+  const readable = rows.columns.flatMap((name, i) => READABLE[kinds[i]!]?.(pl.col(name)) ?? []);
+  const plain = readable.length === 0 ? rows : rows.withColumns(...readable);
+  const valueOf = (value: unknown, kind: string) => {
+    if (kind === "Datetime") return time(Number(value));
+    if (kind === "Date") return time(Number(value)).split(/[T ]/)[0];
+    if (typeof value !== "bigint") return value;
+    return narrow(kind === "Int64" ? BigInt.asIntN(64, value) : value);
+  };
   return plain.rows().map((row) =>
-    row.map((value, i) => isTime[i] && value !== null ? time(Number(value)) : value)
+    row.map((value, i) => value === null ? null : valueOf(value, kinds[i]!))
   );
 }

@@ -66,6 +66,8 @@ export interface Source {
   getBatch(start: Offsets, end: Offsets): Promise<readonly Messages[]>;
   /** Says where `getBatch` would find them, if that is in files. */
   locate?(start: Offsets, end: Offsets): Promise<readonly FileRange[]>;
+  /** Whether an offset stands for several messages, so that theirs are other numbers. */
+  readonly countsBlocks?: boolean;
   /** How many bytes of messages it has not looked at yet, if it knows. */
   unreadBytes?(): number;
   /** Offsets that were gone when they were to be read, with `failOnDataLoss: false`. */

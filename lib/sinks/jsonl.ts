@@ -36,10 +36,14 @@ export class JsonlSink implements Sink {
   }
 
   async addBatch(batchId: number, rows: DataFrame): Promise<void> {
+    if (rows.columns.includes("batchId")) {
+      throw new TypeError(`${this.description} writes a batchId of its own: rename that column`);
+    }
+    const names = rows.columns.map((name) => JSON.stringify(name));
     for (let at = 0; at < rows.height; at += ROWS) {
       const lines = plainRows(rows.slice(at, ROWS), isoText).map((row) => {
-        const named = row.map((value, i) => [rows.columns[i], value] as const);
-        return `${JSON.stringify({ batchId, ...Object.fromEntries(named) }, number)}\n`;
+        const fields = row.map((value, i) => `,${names[i]}:${jsonOf(value)}`);
+        return `{"batchId":${batchId}${fields.join("")}}\n`;
       });
       await this.#append(lines.join(""));
     }
@@ -113,7 +117,9 @@ function isJson(line: Buffer): boolean {
   }
 }
 
-/** JSON has no int64: the counts fit a number. */
-function number(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? Number(value) : value;
+/** Writes a value as Spark does: whole numbers with all their digits, and as text what JSON has no number for. */
+function jsonOf(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (Object.is(value, -0)) return "-0.0";
+  return JSON.stringify(typeof value === "number" && !isFinite(value) ? String(value) : value);
 }

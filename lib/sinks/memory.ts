@@ -1,10 +1,28 @@
 import pl, { type DataFrame } from "polars";
 import type { Sink } from "../core/types.ts";
 
-/** Keeps the rows of each batch in memory, for tests and for small tables. */
+/**
+ * Keeps the rows of each batch in memory, for tests and for small tables. It holds one query: another
+ * that starts with it puts its rows in place of theirs, and is refused while the first still runs.
+ */
 export class MemorySink implements Sink {
   readonly description = "MemorySink";
   readonly #batches = new Map<number, DataFrame>();
+  #queryId: string | undefined;
+  #isOpen = false;
+
+  open(queryId: string): Promise<void> {
+    return Promise.try(() => {
+      if (this.#queryId !== queryId) {
+        if (this.#isOpen) {
+          throw new Error("Another query writes to this MemorySink: make a new one");
+        }
+        this.#batches.clear();
+      }
+      this.#queryId = queryId;
+      this.#isOpen = true;
+    });
+  }
 
   addBatch(batchId: number, rows: DataFrame): Promise<void> {
     this.#batches.set(batchId, rows);
@@ -19,5 +37,10 @@ export class MemorySink implements Sink {
   /** All rows, in order of batches; throws before the first batch. */
   rows(): DataFrame {
     return pl.concat([...this.#batches.values()]);
+  }
+
+  close(): Promise<void> {
+    this.#isOpen = false;
+    return Promise.resolve();
   }
 }

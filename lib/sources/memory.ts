@@ -9,6 +9,7 @@ import type { Messages, Offsets, Source } from "../core/types.ts";
 export class MemorySource implements Source {
   readonly topic = "memory";
   readonly description = "MemorySource";
+  readonly countsBlocks = true;
   readonly #rows: (Uint8Array | null)[] = [];
   /** Rows before block `i`. */
   readonly #firstRows = [0];

@@ -1,6 +1,7 @@
 import { byteLengthOf, type Chunk, joinChunks, type Slice } from "./chunk.ts";
 import { CHUNKS_AHEAD } from "./threads.ts";
 import { limitOffsets, sameOffsets } from "../core/plan.ts";
+import { askBatch } from "../core/source_calls.ts";
 import type { Offsets, Source } from "../core/types.ts";
 
 /** What a chunk may hold, so that memory stays bounded whatever the size of a batch or of a message. */
@@ -74,7 +75,7 @@ export class ChunkReader {
     const source = this.#source;
     if (source.locate) return await this.#beginInFiles(start, until);
     const end = limitOffsets(start, until, this.#chunkRows);
-    return { start, end, chunk: source.getBatch(start, end).then(this.#read) };
+    return { start, end, chunk: askBatch(source, start, end).then(this.#read) };
   }
 
   /** Plans a chunk by where its rows are, so that it has as many as fit. */

@@ -173,6 +173,8 @@ Deno.test("open() opens a checkpoint whose aggregates were written as Polars pri
   const old = 'n = count(*), t = sum(col("x")), f = count_if([(col("x")) == (dyn int: 1)])';
   await (await open(dir, { aggregates: old })).close();
   await (await open(dir, { aggregates: "n = count(*), t = sum(x), f = count_if(x)" })).close();
+  const same = "n = count(*), t = sum(x), f = count_if(x)";
+  await (await open(dir, { aggregates: same, types: "n Int64" })).close(); // it did not say them
   for (const other of ["n = count(*), t = avg(x), f = count_if(x)", "n = count(*), t = sum(x)"]) {
     await rejects(open(dir, { aggregates: other }), /aggregates was/);
   }

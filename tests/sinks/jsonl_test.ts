@@ -32,6 +32,24 @@ sinkTest("a row is a line that begins with its batch id, and counts are numbers"
   ]);
 });
 
+sinkTest("values are written as Spark writes them, under any name but batchId", async (path) => {
+  const sink = await open(path);
+  const frame = pl.DataFrame([
+    pl.Series("0", ["9007199254740993"], pl.Utf8).cast(pl.Int64),
+    pl.Series("d", [19_723], pl.Float64).cast(pl.Int32).cast(pl.Date),
+    ...[NaN, -Infinity, -0].map((value, i) => pl.Series(`x${i}`, [value], pl.Float64)),
+    pl.Series("__proto__", [null], pl.Float64),
+  ]);
+  await sink.addBatch(0, frame);
+  equal(
+    await Deno.readTextFile(path),
+    '{"batchId":0,"0":9007199254740993,"d":"2024-01-01","x0":"NaN","x1":"-Infinity","x2":-0.0,' +
+      '"__proto__":null}\n',
+  );
+  await open(path, { batchId: 1, isNew: false }); // it knows its own line again
+  await rejects(sink.addBatch(1, pl.DataFrame({ batchId: [1] })), /writes a batchId of its own/);
+});
+
 sinkTest("open() cuts off the batch to come at every length of its lines", async (path) => {
   const first = await open(path);
   await first.addBatch(0, rows("é", "b"));

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import pl from "polars";
 import { ConsoleSink, MemorySink } from "lib";
 import { asTimestamps, doubles } from "../../lib/core/frame.ts";
@@ -12,6 +12,33 @@ Deno.test("MemorySink keeps one table a batch id, in order of batches", async ()
   deepEqual([...sink.rows().getColumn("n")], [1, 3]);
   equal(sink.batch(2), undefined);
   equal(sink.batch(1)!.height, 1);
+});
+
+Deno.test("MemorySink holds one query: the next one's rows are in place of its own, not among them", async () => {
+  const sink = new MemorySink();
+  await sink.open("a");
+  await sink.addBatch(0, pl.DataFrame({ n: [1] }));
+  await sink.addBatch(1, pl.DataFrame({ n: [2] }));
+  await rejects(sink.open("b"), /Another query writes to this MemorySink/);
+  await sink.close();
+  await sink.open("a"); // a restart goes on
+  equal(sink.rows().height, 2);
+  await sink.close();
+  await sink.open("b");
+  await sink.addBatch(0, pl.DataFrame({ n: [3] }));
+  deepEqual([...sink.rows().getColumn("n")], [3]);
+});
+
+Deno.test("ConsoleSink prints dates as Spark does, and whole numbers with all their digits", async () => {
+  const printed: string[] = [];
+  await new ConsoleSink({ print: (text) => printed.push(text) }).addBatch(
+    0,
+    pl.DataFrame([
+      pl.Series("d", [19_723, null], pl.Float64).cast(pl.Int32).cast(pl.Date),
+      pl.Series("n", ["9007199254740993", "-7"], pl.Utf8).cast(pl.Int64),
+    ]),
+  );
+  match(printed[0]!, /^\|2024-01-01\|9007199254740993\|\n\| {6}NULL\| {14}-7\|$/m);
 });
 
 /** What `show` of Spark 3.5 prints for the rows below. */

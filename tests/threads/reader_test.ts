@@ -23,7 +23,9 @@ function sized(sizes: readonly (readonly number[])[]): Source {
       Promise.resolve(
         Object.keys(end).map((partition): Messages => {
           const rows = sizes[Number(partition)]!.slice(start[partition], end[partition]);
-          return { ...messagesOf(rows.map((size) => new Uint8Array(size))), partition };
+          const messages = messagesOf(rows.map((size) => new Uint8Array(size)));
+          const offsets = messages.offsets.map((offset) => offset + start[partition]!);
+          return { ...messages, offsets, partition };
         }),
       ),
     close: () => Promise.resolve(),

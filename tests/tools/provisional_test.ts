@@ -59,7 +59,7 @@ Deno.test("--provisional leaves no table of an earlier run when a run fails", as
 Deno.test("--provisional refuses the folder of another query or option, and leaves it as it is", async () => {
   const again = await run(["--provisional", place.sink]);
   equal(again.code, 1);
-  match(again.stderr, /both name ".*out": give each a folder of its own/);
+  match(again.stderr, /both name ".*out": give each a place of its own/);
   const other = placeIn(join(place.dir, "other"));
   await Deno.mkdir(other.dir);
   const before = await rowsIn(dir);
