@@ -40,15 +40,16 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
 
 /**
  * Makes a folder and the folders above it, and their names durable: also that of a folder that is
- * there, since who made it may have been killed before that.
+ * there, since who made it may have been killed before that. Throws if there can be none, as below a
+ * link to nothing.
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, isInFolder = false): Promise<void> {
   try {
     await Deno.mkdir(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
+    if (error instanceof Deno.errors.NotFound && !isInFolder) {
       await makeFolder(dirname(path));
-      return await makeFolder(path);
+      return await makeFolder(path, true);
     }
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return await syncFolder(dirname(path)).catch((error) => {

@@ -124,9 +124,8 @@ function checkOperands(operands: readonly string[], expected: Command["operands"
 /** Asks for the option that was probably meant, if there is one. */
 function nearest(name: string, options: Options): string {
   const known = closestMatch(name, [...Object.keys(options), "help"]);
-  return known !== undefined && leven(name, known) <= Math.max(2, known.length / 3)
-    ? `: did you mean --${known}?`
-    : "";
+  const most = Math.min(name.length - 1, Math.max(2, known?.length! / 3));
+  return known !== undefined && leven(name, known) <= most ? `: did you mean --${known}?` : "";
 }
 
 /** The line that begins with `Usage:`. */

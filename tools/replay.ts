@@ -25,6 +25,8 @@ const DISORDER = REPLAY.options.disorder.default;
 
 /** Rows sent at once: Kafka clients slow down over longer lists. */
 const CHUNK_ROWS = 1000;
+/** A log has a file for each, all of them open. */
+const MOST_PARTITIONS = 1000;
 /** How often a paced replay looks at the clock. */
 const TICK_MS = 100;
 
@@ -124,7 +126,12 @@ function planReplay(options: ReplayOptions): Plan {
   const speed = options.speed === undefined || options.speed === "max" ? Infinity : options.speed;
   const whole = (value: number, least: number) => Number.isSafeInteger(value) && value >= least;
   const rules: [name: string, value: number, rule: string, holds: boolean][] = [
-    ["number of partitions", partitions, "a whole number > 0", whole(partitions, 1)],
+    [
+      "number of partitions",
+      partitions,
+      `a whole number from 1 to ${MOST_PARTITIONS}`,
+      whole(partitions, 1) && partitions <= MOST_PARTITIONS,
+    ],
     ["speed", speed, `a number > 0 or "max"`, speed > 0],
     ["seed", seed, "a whole number", whole(seed, -Infinity)],
     ["limit", limit ?? 1, "a whole number > 0", whole(limit ?? 1, 1)],

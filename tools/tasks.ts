@@ -100,7 +100,7 @@ export const REPLAY = command({
       help: "the folder of topic logs, or the broker, to write to",
     },
     topic: { value: "NAME", required: true, help: "the topic; a topic log must not exist yet" },
-    partitions: { value: "N", default: "3", help: "partitions of the topic" },
+    partitions: { value: "N", default: "3", help: "partitions of the topic, at most 1000" },
     speed: { value: "X|max", default: "max", help: "seconds of the recording a second" },
     disorder: {
       value: "SPEC|none",

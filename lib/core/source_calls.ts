@@ -12,8 +12,12 @@ export async function askOffsets(
   }
   throw new TypeError(
     `${source.description}: ${call}() must give whole numbers >= 0 by partition, such as {"0": 17}, ` +
-      `got ${Deno.inspect(offsets)}`,
+      `got ${textOf(offsets)}`,
   );
+}
+
+function textOf(offsets: unknown): string {
+  return JSON.stringify(offsets, (_, value) => value instanceof Object ? value : String(value));
 }
 
 /** Asks a source for messages. Throws a `TypeError` if they are not those of `[start, end)`, in order. */

@@ -32,6 +32,7 @@ Deno.test("parseCommand() says what is wrong, and which option was probably mean
   const wrong: [args: string[], says: RegExp][] = [
     [[...GOOD, "--watermrk", "x"], /^Unknown option --watermrk: did you mean --watermark\?$/],
     [[...GOOD, "--water-mark=x"], /^Unknown option --water-mark: did you mean --watermark\?$/],
+    [[...GOOD, "-p"], /^Unknown option -p$/], // it is as far from all of them
     [[...GOOD, "--hlep"], /^Unknown option --hlep: did you mean --help\?$/],
     [[...GOOD, "--phase-of-moon"], /^Unknown option --phase-of-moon$/],
     [[...GOOD, "--constructor"], /^Unknown option --constructor$/],

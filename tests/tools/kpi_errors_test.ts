@@ -50,6 +50,11 @@ const WRONG: readonly (readonly [args: string[], code: number, says: RegExp])[] 
   [["--topic", "pipe"], 1, /partition-1\.jsonl": it is a pipe or a device/],
   [["--checkpoint", file], 1, /^--checkpoint should be a folder, and ".*file" is a file/],
   [["--checkpoint", join(file, "x")], 1, /^Cannot make the folder ".*file\/x": Not a directory/],
+  [
+    ["--checkpoint", join(dir, "dangling", "x")],
+    1,
+    /^Cannot make the folder ".*dangling\/x": No such/,
+  ],
   [["--sink", `jsonl:${dir}`], 1, /^--sink should be a file, and ".*" is a folder/],
   [["--progress", join(dir, "no", "p")], 1, /^There is no folder ".*no" for --progress/],
   [["--models", join(dir, "no")], 1, /^No model at /],
@@ -67,6 +72,7 @@ Deno.test({
     }
     await Deno.mkdir(join(dir, "topics", "folder", "partition-1.jsonl"));
     await Deno.symlink(join(dir, "gone"), join(dir, "topics", "link", "partition-1.jsonl"));
+    await Deno.symlink(join(dir, "gone"), join(dir, "dangling"));
     const pipe = join(dir, "topics", "pipe", "partition-1.jsonl");
     ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
     await Deno.writeTextFile(file, "");
