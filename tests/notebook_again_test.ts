@@ -2,50 +2,21 @@
 import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
-import { ensureEnvironment, ROOT } from "../tools/env.ts";
+import { ROOT } from "../tools/env.ts";
+import { errorsOf, openNotebook, type Step } from "./notebook_play.ts";
 
-/** What a cell shows, as plain text, and its error. */
-type Shown = Readonly<Record<string, { readonly text: string; readonly error: string }>>;
-/** "all", "restart", the id of a cell, or code of a cell of its own. */
-type Step = string | { readonly code: string };
-
-const NOTEBOOK = join(ROOT, "notebooks", "task_d.ipynb");
 /** The cells that say what the others use. */
 const BEGIN = ["imports", "answer", "parameters", "paths", "model", "topic"];
 const QUERY = ["stream", "kpis", "start", "runner"];
 
-const env = await ensureEnvironment();
 const folder = await Deno.makeTempDir();
 const recording = join(folder, "recording.parquet");
 const rows = pl.readParquet(join(ROOT, "data", "transactions_60k.parquet")).head(9000);
 await Deno.writeFile(recording, rows.writeParquet());
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** Runs the steps in one kernel and returns what the notebook shows after each. */
-async function play(steps: readonly Step[], parameters: object = {}): Promise<readonly Shown[]> {
-  const given = { folder, recording, offsetsPerTrigger: 750, ...parameters };
-  const child = new Deno.Command(env.python, {
-    args: [join(ROOT, "tests", "notebook_steps.py"), NOTEBOOK],
-    env: { ...env.variables, TASK_D_PARAMETERS: JSON.stringify(given) },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(JSON.stringify(steps)));
-  await writer.close();
-  const { stdout, stderr, code } = await child.output();
-  equal(code, 0, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
-}
-
-/** Changes parameters as an edit of their cell does. */
-function change(parameters: object): Step {
-  const merged = `{...JSON.parse(Deno.env.get(name)), ...${JSON.stringify(parameters)}}`;
-  return {
-    code: `{ const name = "TASK_D_PARAMETERS"; Deno.env.set(name, JSON.stringify(${merged})); }`,
-  };
-}
+const given = { folder, recording, offsetsPerTrigger: 750 };
+const { play, change } = await openNotebook("task_d.ipynb", "TASK_D_PARAMETERS", given);
 
 /** Interrupts the kernel when the panel has shown so many batches more. */
 function interruptAt(batches: number): Step {
@@ -59,10 +30,6 @@ function interruptAt(batches: number): Step {
       };
     }`,
   };
-}
-
-function errorsOf(shown: Shown): string[] {
-  return Object.entries(shown).filter(([, { error }]) => error !== "").map(([id]) => id);
 }
 
 Deno.test("Run All after a mistake keeps nothing of the run before; a recording that is not there reads no old topic", async () => {
