@@ -4,9 +4,9 @@ import type { StreamingQueryProgress } from "lib";
 import { timeOf } from "../lib/core/progress.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { clock, count, type Displayable } from "./display.ts";
-import { answersOf, figure, timeAxis } from "./figure.ts";
+import { answersOf, figure, HIT, timeAxis } from "./figure.ts";
 import { position, type Run } from "./run.ts";
-import { summary } from "./statistics.ts";
+import { greatest, summary } from "./statistics.ts";
 
 const whole = (n: number) => Number.isInteger(n) ? count(n) : "";
 const batchAxis = { label: "batch", tickFormat: whole };
@@ -35,7 +35,17 @@ export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Dis
   );
   const all = [...newest, ...series];
   const ends = all.flatMap((batches) => batches.slice(-1).map((b) => ({ ...b, y: b[value] })));
-  const marks = [all.map((b) => Plot.line(b, { ...stairs, y: value })), endLabels(ends)];
+  const says = (batches: typeof series) =>
+    batches.flat().map(({ name, watermark, windows, behind }) =>
+      value === "watermark"
+        ? `${name}: watermark ${at(watermark)}, ${count(behind)} s behind`
+        : `${name}: ${count(windows)} open`
+    ).join("; ");
+  const marks = [
+    all.map((b) => Plot.line(b, { ...stairs, y: value })),
+    endLabels(ends),
+    batchTitles(series, says),
+  ];
   const height = value === "watermark" ? 300 : 200;
   const y = value === "watermark"
     ? { ...timeAxis(all.flat().map((b) => b.newest)), ...axis }
@@ -87,6 +97,15 @@ export function arrival(run: Run, { first = Infinity }: { readonly first?: numbe
       ...last.map((b) => ({ ...b, y: b.newest, name: "newest row" })),
       ...last.map((b) => ({ ...b, y: b.watermark, name: "watermark" })),
     ]),
+    batchTitles(
+      [batches],
+      (all) =>
+        all.flat().map((b) =>
+          `newest row ${at(b.newest)}, watermark ${at(b.watermark)}; ` +
+          `of ${count(b.rows)} rows ${count(b.late)} late`
+        ).join(),
+      Infinity,
+    ),
   ];
   const shown = batches.length < run.progress.length ? `, in the first ${first} batches` : "";
   const length = start % 60_000 || size % 60_000 ? 8 : 5;
@@ -129,6 +148,12 @@ export function restartTimeline(
     Plot.barX(cells.flat(), { ...box, fillOpacity: 0.35 }),
     Plot.text(named, { x: "x", y: "y", text: "batchId", fontSize: 8 }),
     Plot.ruleX(cells[0]!.slice(-1), { x: "to", strokeDasharray: "4,3" }),
+    Plot.barX(cells.flat(), {
+      ...box,
+      ...HIT,
+      title: ({ batchId, y, from, to }) =>
+        `batch ${batchId}, ${y}: rows ${count(from)} to ${count(to)} (${count(to - from)})`,
+    }),
   ];
   const x = { label: "rows of the topic, all partitions" };
   const y = { label: null, tickSize: 0, domain: lanes };
@@ -155,14 +180,38 @@ export function restartTimeline(
 function batchesOf({ watermark: name, position, progress }: Run) {
   const color = colorAt(position);
   let newest = NaN;
-  return progress.map(({ batchId: batch, eventTime, stateOperators }) => {
+  return progress.map(({ batchId: batch, eventTime, stateOperators, numInputRows, rows }) => {
     const max = timeOf(eventTime.max);
     if (!(max <= newest || Number.isNaN(max))) newest = max;
     const watermark = timeOf(eventTime.watermark) || NaN;
     const windows = stateOperators[0]?.numRowsTotal ?? 0;
     const behind = (newest - watermark) / 1000;
-    return { batch, newest, watermark, behind, windows, name, color };
+    const counts = { rows: numInputRows, late: rows.late };
+    return { batch, newest, watermark, behind, windows, name, color, ...counts };
   });
+}
+
+/** Says what `says` tells of each batch, in all series, over the whole height of a chart. */
+function batchTitles<T extends { batch: number }>(
+  series: readonly (readonly T[])[],
+  says: (batches: T[][]) => string,
+  end = greatest(series.flat().map(({ batch }) => batch)),
+) {
+  const batches = [...new Set(series.flat().map(({ batch }) => batch))].sort((a, b) => a - b);
+  return Plot.rect(batches, {
+    ...HIT,
+    x1: (batch: number) => batch,
+    x2: (batch: number) => Math.min(batch + 1, end),
+    title: (batch: number) => {
+      const own = series.map((all) => all.filter((b) => b.batch === batch));
+      return `batch ${batch}: ${says(own)}`;
+    },
+  });
+}
+
+/** An instant in words. */
+function at(time: number): string {
+  return Number.isNaN(time) ? "–" : clock(time, 8);
 }
 
 /** Names each series at its last point, in their order from the top and never on one another. */

@@ -1,5 +1,6 @@
 import { parseDuration } from "lib";
 import { many } from "./display.ts";
+import { wrongRows } from "./kept_rows.ts";
 import { isOverlapping, nameOf, type Run, totalsOf } from "./run.ts";
 import { dataBatches } from "./watermark_analysis.ts";
 
@@ -20,7 +21,8 @@ export function wrongCounts(runs: readonly Run[]): string[] {
       // Where windows overlap, a row may be late for some of its windows only.
       [isOverlapping(run) ? run.late.height <= late : run.late.height === late, "late rows differ"],
     ];
-    return claims.flatMap(([holds, problem]) => holds ? [] : [`${nameOf(run)}: ${problem}`]);
+    const wrong = claims.flatMap(([holds, problem]) => holds ? [] : [problem]);
+    return [...wrong, ...wrongRows(run)].map((problem) => `${nameOf(run)}: ${problem}`);
   });
   if (haveSameBatches(runs)) {
     const byDelay = runs.toSorted((a, b) =>

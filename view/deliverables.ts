@@ -3,7 +3,8 @@ import pl from "polars";
 import { type Displayable, many } from "./display.ts";
 import { labelOf } from "./experiment.ts";
 import { type Restart, restartSentence } from "./restart.ts";
-import { type Run, totalsOf } from "./run.ts";
+import { alertsOf } from "./kept_rows.ts";
+import { isOverlapping, type Run, totalsOf } from "./run.ts";
 import { table } from "./table.ts";
 
 /** Lists what the task asks for, what came of it, and where the files are. */
@@ -35,12 +36,16 @@ export function deliverables({ runs, restart, root, folder }: {
   ]));
 }
 
-/** Accounts for the rows of each run in a line. */
+/** Accounts for the rows and for the alerts of each run, in two lines. */
 export function accounting(runs: readonly Run[]): string[] {
   return runs.map((run) => {
     const { read, counted, late, rejected, open } = totalsOf(run);
     const unscored = run.progress.reduce((sum, { rows }) => sum + rows.unscored, 0);
+    const alerts = alertsOf(run);
+    const overlap = isOverlapping(run) ? ", once in each of its windows" : "";
     return `${run.watermark}: ${read} read = ${counted} counted + ${late} late + ${rejected} rejected + ` +
-      `${open} open; ${unscored} unscored`;
+      `${open} open; ${unscored} unscored\n${run.watermark}: ${alerts.alerts} alerts kept${overlap} = ` +
+      `${alerts.final} in final windows + ${alerts.open} in open ones + ${alerts.late} late` +
+      (alerts.rejected > 0 ? ` + ${alerts.rejected} rejected` : "");
   });
 }

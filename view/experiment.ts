@@ -28,6 +28,8 @@ export class ExperimentFiles {
   readonly out: string;
   /** Rows that are late or cannot be read. */
   readonly aside: string;
+  /** Alerts and frauds. */
+  readonly alerts: string;
   /** One line of JSON a batch of the parquet query. */
   readonly #progressFile: string;
 
@@ -38,13 +40,14 @@ export class ExperimentFiles {
     this.parquetCheckpoint = `${checkpoint}_parquet`;
     this.out = join(folder, "data", "kpi_results", `watermark_${this.label}`);
     this.aside = `${this.out}_aside`;
+    this.alerts = `${this.out}_alerts`;
     this.#progressFile = `${this.out}_progress.jsonl`;
   }
 
   /** Clears the files of an earlier run on purpose: a query that finds its checkpoint goes on from it. */
   async clear(): Promise<void> {
-    const { consoleCheckpoint, parquetCheckpoint, out, aside } = this;
-    await clear(consoleCheckpoint, parquetCheckpoint, out, aside, this.#progressFile);
+    const { consoleCheckpoint, parquetCheckpoint, out, aside, alerts } = this;
+    await clear(consoleCheckpoint, parquetCheckpoint, out, aside, alerts, this.#progressFile);
     await Deno.mkdir(join(out, ".."), { recursive: true });
   }
 
@@ -96,6 +99,7 @@ export class ExperimentFiles {
     const open = query.openWindows.sort("window_start");
     const kpi = await readIfAny(this.out) ?? open.head(0);
     const aside = await readIfAny(this.aside) ?? emptyAside();
+    const alerts = await readIfAny(this.alerts) ?? pl.DataFrame();
     return {
       watermark,
       position: 0,
@@ -105,6 +109,7 @@ export class ExperimentFiles {
       open,
       progress,
       late: aside.filter(pl.col("kind").eq(pl.lit("late"))),
+      alerts,
       events: await sampleEvents(source, progress),
     };
   }

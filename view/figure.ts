@@ -3,6 +3,7 @@ import { parseHTML } from "linkedom";
 import { colorAt } from "./colors.ts";
 import { type Displayable, displayable, html, plain } from "./display.ts";
 import { nameOf, type Run } from "./run.ts";
+import { FIGURE_SCRIPT } from "./figure_script.ts";
 import { STYLE } from "./style.ts";
 import { greatest } from "./statistics.ts";
 
@@ -41,8 +42,18 @@ export function answersOf(
   }));
 }
 
-/** Draws a figure as inline SVG: no script, no request, the page's own text colour, words as text alternative. */
-export function figure(question: string, { answers, note, plots }: Figure): Displayable {
+/** What makes a mark invisible, but for its title, which says its values. */
+export const HIT = { fill: "transparent", stroke: null } as const;
+
+/**
+ * Draws a figure as inline SVG: no request, the page's own text colour, words as text alternative. A small
+ * script says the values of its marks; a static figure, one that is drawn anew all the time, has none.
+ */
+export function figure(
+  question: string,
+  { answers, note, plots }: Figure,
+  { isStatic = false }: { readonly isStatic?: boolean } = {},
+): Displayable {
   const { document } = parseHTML("<html></html>") as unknown as Pick<Plot.PlotOptions, "document">;
   const texts = answers.map(({ name, says }) => plain(`${name}: ${says}`));
   const alternative = `${question} ${texts.join("; ")}. ${note}`;
@@ -60,6 +71,6 @@ export function figure(question: string, { answers, note, plots }: Figure): Disp
   );
   const page = `${STYLE}<figure class="kpi-figure"><b>${html(question)}</b>
 <div>${lines.join("")}</div><div class="plot">${drawings.join("")}</div>
-<figcaption>${html(note)}</figcaption></figure>`;
+<figcaption>${html(note)}</figcaption></figure>${isStatic ? "" : FIGURE_SCRIPT}`;
   return displayable(page, [question, ...texts, note].join("\n"));
 }

@@ -2,7 +2,8 @@ import pl, { type DataFrame } from "polars";
 import { parseDuration } from "lib";
 import { type Displayable, heading, many, paragraphs, stack } from "./display.ts";
 import { isOverlapping, nameOf, type Run } from "./run.ts";
-import { table } from "./table.ts";
+import { rowsBehind } from "./row_tables.ts";
+import { table, type TableOptions } from "./table.ts";
 
 /** Returns the sums of a KPI table, and the ratios made from them, as its row of totals. */
 export function totals(kpi: DataFrame): Record<string, number | null> {
@@ -16,7 +17,14 @@ export function totals(kpi: DataFrame): Record<string, number | null> {
   };
 }
 
-/** Shows the final and the open windows of each run. */
+/** Returns a caption, and the rows that counts open in the page. */
+function opening(caption: string, run: Run, windows: DataFrame): TableOptions {
+  const { behind, left = 0 } = rowsBehind(run, windows) ?? {};
+  const more = left > 0 ? `; the last ${many(left, "count")} with too many rows for a page` : "";
+  return { caption: `${caption}${more}`, ...behind && { behind } };
+}
+
+/** Shows the final and the open windows of each run; in a page tp, fp and fn open their rows. */
 export function kpiTables(runs: readonly Run[]): Displayable {
   return stack(runs.flatMap((run, i) => {
     const name = nameOf(run);
@@ -24,15 +32,20 @@ export function kpiTables(runs: readonly Run[]): Displayable {
       heading(`Experiment ${i + 1}: results with watermark ${name}`),
       run.kpi.height > 0
         ? table(run.kpi, {
-          caption: `Final windows, watermark ${name}`,
+          ...opening(`Final windows, watermark ${name}`, run, run.kpi),
           ...!isOverlapping(run) && { totals: totals(run.kpi) },
         })
         : paragraphs(["No window is final."]),
       run.open.height > 0
-        ? table(run.open, {
-          caption: `Still open when the run ended, watermark ${name}: ` +
-            "they are written only when newer rows close them",
-        })
+        ? table(
+          run.open,
+          opening(
+            `Provisional: still open when the run ended, watermark ${name}; ` +
+              "they are written only when newer rows close them",
+            run,
+            run.open,
+          ),
+        )
         : paragraphs(["No window is still open."]),
     ];
   }));

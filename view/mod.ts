@@ -23,6 +23,7 @@ export { readParameters } from "./parameters.ts";
 export { publishOnce } from "./published.ts";
 export * from "./restart.ts";
 export type { Run } from "./run.ts";
+export { money, rowsByWindow } from "./row_tables.ts";
 export * from "./run_experiments.ts";
 export * from "./run_queries.ts";
 export { table, type TableOptions } from "./table.ts";

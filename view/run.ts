@@ -21,6 +21,8 @@ export interface Run {
   readonly progress: readonly StreamingQueryProgress[];
   /** The rows dropped as late from all of their windows: window_start, event_time, batch_id. */
   readonly late: DataFrame;
+  /** The alerts and frauds, as `alertsAndFrauds` keeps them; absent if they were not kept. */
+  readonly alerts?: DataFrame;
   /** Some of the rows read: event_time and batch_id. */
   readonly events?: DataFrame;
 }

@@ -19,17 +19,20 @@ export const STYLE = `<style>.kpi-table,.kpi-figure{container-type:inline-size}
 .kpi-table thead tr{border-bottom:1px solid}.kpi-table tfoot tr{border-top:1px solid}
 .kpi-table button{all:unset;cursor:pointer;font:inherit;color:inherit}.kpi-table button:focus-visible{outline:2px solid #0072b2}
 .kpi-table th[aria-sort] button::after{content:" ↑"}.kpi-table th[aria-sort=descending] button::after{content:" ↓"}
+.kpi-table td button{text-decoration:underline dotted;text-underline-offset:3px;padding:4px 8px;margin:-4px -8px}.kpi-table td button[aria-expanded=true]{text-decoration:underline 2px}
+.kpi-table .behind{position:sticky;left:0;width:100cqw;margin-top:6px}.kpi-table .behind:empty{margin:0}
 .kpi-table .csv{float:right;font-size:11px;text-decoration:underline dotted;min-height:24px;padding:0 4px}@media print{.kpi-table .csv{display:none}}
 .kpi-table tbody tr.m{background:#009e7333}
 .kpi-table tr.m>th:first-child{background:linear-gradient(#009e7333 0 0),${PAGE};box-shadow:inset 3px 0 #009e73}
 .kpi-figure{margin:0 0 1.5em;max-width:760px;color:inherit;break-inside:avoid}
 .kpi-figure>b{display:block;font-size:16px;font-weight:600;margin-bottom:4px}
 .kpi-figure>div{font-size:13px;margin-bottom:8px}.kpi-figure>.plot{overflow-x:auto;margin:0}
-.kpi-figure svg{max-width:100%;height:auto}
+.kpi-figure svg{max-width:100%;height:auto}.kpi-figure .said{display:block;min-height:1.5em;font-size:12px;font-variant-numeric:tabular-nums}
+.kpi-figure svg:focus{outline:none}.kpi-figure svg:focus-visible{outline:2px solid #0072b2}.kpi-figure .now{stroke:currentColor;stroke-width:1.5}
 .kpi-figure figcaption{font-size:12px;margin-top:4px}
 @container (max-width:640px){.kpi-table table{font-size:12px}.kpi-table :is(th,td){padding:3px 6px}
 .kpi-figure svg{font-size:14px!important}}
 @container (max-width:480px){.kpi-figure svg{min-width:600px}}
-@media print{.kpi-table{overflow:visible;break-inside:avoid;container-type:normal}.kpi-table tfoot{display:table-row-group}
+@media print{.kpi-figure .said{display:none}.kpi-table{overflow:visible;break-inside:avoid;container-type:normal}.kpi-table tfoot{display:table-row-group}
 .kpi-table caption span{max-width:none}.kpi-table tr>th:first-child{position:static}
 .kpi-table table{font-size:10px}.kpi-table :is(th,td){padding:2px 5px}.kpi-figure{container-type:normal}}</style>`;

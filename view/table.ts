@@ -1,5 +1,6 @@
 import type { DataFrame } from "polars";
 import { STYLE } from "./style.ts";
+import { ROWS_SCRIPT, rowsAsJson, type RowsBehind } from "./rows_script.ts";
 import { TABLE_SCRIPT } from "./table_script.ts";
 import { clock, count, type Displayable, displayable, html, percent, plain } from "./display.ts";
 
@@ -12,12 +13,18 @@ export interface TableOptions {
   readonly bars?: readonly string[];
   /** Values of a last row; the first column says "Total" unless it has one. */
   readonly totals?: Readonly<Record<string, unknown>>;
+  /** Columns of amounts: two decimals. */
+  readonly amounts?: readonly string[];
   /** Indexes of rows to mark. */
   readonly marked?: ReadonlySet<number>;
   /** Rows shown before "… n more rows". Default 25. */
   readonly maxRows?: number;
   /** Whether it neither sorts nor gives CSV, as one that is drawn anew while a query runs. */
   readonly isStatic?: boolean;
+  /** Rows that counts open in the page: `of` gives the indexes of those of a cell; row -1 is the totals. */
+  readonly behind?: RowsBehind & {
+    readonly of: (row: number, column: string) => readonly number[];
+  };
 }
 
 /**
@@ -25,7 +32,7 @@ export interface TableOptions {
  * nulls as "–". A column of one text goes to the caption. Every text is escaped, so a message's `<script>` is seen and never run.
  */
 export function table(rows: DataFrame, options: TableOptions = {}): Displayable {
-  const { totals, marked, maxRows = 25 } = options;
+  const { totals, marked, maxRows = 25, behind } = options;
   const isLive = !options.isStatic && rows.height > 1;
   const records: readonly Readonly<Record<string, unknown>>[] = rows.head(maxRows).toRecords();
   const times = records.flatMap((row) => Object.values(row).filter((v) => v instanceof Date));
@@ -51,10 +58,12 @@ export function table(rows: DataFrame, options: TableOptions = {}): Displayable 
     );
 
   const cells = (texts: readonly string[], row = -1) =>
-    columns.map(({ isNumber, values, full }, i) => {
+    columns.map(({ name, isNumber, values, full }, i) => {
       const width = full > 0 ? (Number(values[row] ?? 0) / full * 100).toFixed(1) : 0;
       const bar = `background:linear-gradient(90deg,#7f7f7f4d ${width}%,transparent 0)`;
-      const look = (isNumber ? ' class="n"' : "") + (Number(width) > 0 ? ` style="${bar}"` : "");
+      const opens = behind?.of(row, name) ?? [];
+      const look = (isNumber ? ' class="n"' : "") + (Number(width) > 0 ? ` style="${bar}"` : "") +
+        (opens.length > 0 ? ` data-rows="${opens.join(" ")}"` : "");
       const [open, close] = i === 0 ? ['th scope="row"', "th"] : ["td", "td"];
       return `<${open}${look}${isLive ? exactly(values[row], texts[i]!) : ""}>${
         html(texts[i])
@@ -71,9 +80,9 @@ ${caption && `<caption><span>${html(caption)}</span></caption>`}<thead><tr>${
     heads.join("")
   }</tr></thead><tbody>
 ${trs.join("\n")}${more && `<tr><td colspan="${columns.length}">${more}</td></tr>`}</tbody>
-${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table></div>${
-    isLive ? TABLE_SCRIPT : ""
-  }`;
+${total ? `<tfoot><tr>${cells(total)}</tr></tfoot>` : ""}</table>${
+    behind ? rowsAsJson({ names: behind.names, rows: behind.rows }) : ""
+  }</div>${isLive ? TABLE_SCRIPT : ""}${behind ? ROWS_SCRIPT : ""}`;
 
   const grid = [names, ...body, ...(total ? [total] : [])];
   const widths = columns.map((_, i) => Math.max(...grid.map((texts) => texts[i]!.length)));
@@ -107,7 +116,7 @@ interface Values extends TableOptions {
   readonly withDate: boolean;
 }
 
-function columnOf(name: string, { values, withDate, percent: shares, bars }: Values) {
+function columnOf(name: string, { values, withDate, percent: shares, bars, amounts }: Values) {
   const present = values.filter((value) => value !== null && value !== undefined);
   const numbers = present.filter((v) => typeof v === "number" || typeof v === "bigint").map(Number);
   const isNumber = numbers.length > 0 && numbers.length === present.length;
@@ -115,7 +124,15 @@ function columnOf(name: string, { values, withDate, percent: shares, bars }: Val
   const most = Math.max(0, ...finite.map(Math.abs));
   const isShare = shares?.includes(name) ??
     (/(^|_)(precision|recall|share|ratio)$/i.test(name) && finite.every((v) => v >= 0 && v <= 1));
-  const digits = finite.every(Number.isInteger) ? 0 : most >= 100 ? 1 : most >= 1 ? 2 : 4;
+  const digits = amounts?.includes(name)
+    ? 2
+    : finite.every(Number.isInteger)
+    ? 0
+    : most >= 100
+    ? 1
+    : most >= 1
+    ? 2
+    : 4;
   const times = present.filter((value) => value instanceof Date).map(Number);
   const length = times.some((ms) => ms % 1000) ? 12 : times.some((ms) => ms % 60_000) ? 8 : 5;
   const format = (value: unknown): string => {

@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
-import { count, type Displayable, many, percent } from "./display.ts";
+import { clock, count, type Displayable, many, percent } from "./display.ts";
 import { wilson } from "./statistics.ts";
 import { colorAt, GREY } from "./colors.ts";
-import { answersOf, figure, timeAxis } from "./figure.ts";
+import { answersOf, figure, HIT, timeAxis } from "./figure.ts";
 import { closingOf, commonStarts, isOverlapping, lossOf, type Run, totalsOf } from "./run.ts";
 import { summary } from "./statistics.ts";
 
@@ -12,12 +12,18 @@ const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
 export function lostByWindow(runs: readonly Run[]): Displayable {
   const windows = runs.flatMap(windowsOf);
   const isSliding = runs.some(isOverlapping);
-  const named = windows.length > 50 ? [] : windows.filter(({ late }) => late > 0); // room for digits
+  const withText = windows.length > 50 ? [] : windows.filter(({ late }) => late > 0); // room for digits
   const bar = { x1: "x1", x2: "x2", inset: 0.5 };
   const marks = [
     Plot.rectY(windows, { ...bar, y: "late", fill: "color" }),
-    Plot.text(named, { x: "x", y: "late", text: "late", dy: -6 }),
+    Plot.text(withText, { x: "x", y: "late", text: "late", dy: -6 }),
     Plot.ruleY([0]),
+    Plot.rect(windows, {
+      ...HIT,
+      x1: "x1",
+      x2: "x2",
+      title: (w) => `${named(w)}: ${count(w.late)} lost`,
+    }),
   ];
   return figure("How many transactions did each watermark lose, window by window?", {
     answers: answersOf(runs, (run) => {
@@ -55,7 +61,7 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
       ? `Over the ${many(common.size, "window")} that are final under every watermark. `
       : "") +
       "Lines: 95 % intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
-    plots: metrics.map(({ of, label }) => {
+    plots: metrics.map(({ name, of, label }) => {
       const points = windows.map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
       const nulls = points.filter((p) =>
         p[of] === 0
@@ -65,6 +71,15 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
         Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: "color", filter: of }),
         Plot.dot(points, { x: "x", y: "share", fill: "color", symbol: "symbol", filter: of }),
         Plot.dot(nulls, { x: "x", y: 0, stroke: "color", symbol: "times" }),
+        Plot.dot(points, {
+          ...HIT,
+          x: "x",
+          y: (p) => p[of] === 0 ? 0 : p.share,
+          r: 6,
+          title: (p) =>
+            `${named(p)}: ${name} ${percent(p.share)} (${p.tp} of ${p[of]})` +
+            (p[of] > 0 ? `, 95 %: ${percent(p.low!)} to ${percent(p.high!)}` : ""),
+        }),
       ];
       const y = { domain: [0, 1], label, ticks: 4, tickFormat: "%" };
       return { height: 180, x: { ...byWindow(windows), inset: 8 }, y, marks };
@@ -94,6 +109,13 @@ export function accountingWaterfall(runs: readonly Run[]): Displayable {
     Plot.barX(steps, { ...bar, stroke: "color" }),
     Plot.text(steps, { ...label, dx: 60, text: (s) => count(s.rows) }),
     Plot.text(steps, { ...label, dx: 110, text: (s) => percent(s.share) }),
+    Plot.barX(steps, {
+      ...bar,
+      ...HIT,
+      x1: 0,
+      x2: (s) => s.rows / s.share || 0,
+      title: (s) => `${s.fy}, ${s.step}: ${count(s.rows)} (${percent(s.share)})`,
+    }),
   ];
   const height = 40 + 130 * runs.length;
   const y = { label: null, domain: steps.slice(0, 5).map((s) => s.step), tickSize: 0 };
@@ -130,6 +152,16 @@ export function finality(runs: readonly Run[]): Displayable {
       Plot.ruleY(own, { ...line, x1: "end", x2: "at", stroke: "color", strokeWidth: 2 }),
       Plot.dot(own, { ...line, x: "at", fill: "color", symbol: "symbol", filter: "isFinal" }),
       Plot.text(own.slice(0, 1), { ...name, y: "start", dy: -12, fontWeight: 600 }),
+      Plot.dot(own, {
+        ...line,
+        ...HIT,
+        x: "at",
+        r: 6,
+        title: (w) =>
+          `${named(w)}: ${w.isFinal ? "final" : "open, so far"} ${
+            count(w.seconds, 1)
+          } s after its end`,
+      }),
     ];
   });
   const shownWindows = new Set(waits.flat().map(({ start }) => start)).size;
@@ -179,6 +211,11 @@ function windowsOf(run: Run, i: number, runs: readonly Run[]) {
       return { ...look, ...bar, ...trials, ...status, rows, tp, late: dropped };
     })
   );
+}
+
+/** Names a window of a run in a title. */
+function named({ name, start }: { readonly name: string; readonly start: number }): string {
+  return `${name}, window ${clock(start, start % 60_000 ? 8 : 5)}`;
 }
 
 function byWindow(windows: readonly { readonly start: number }[]) {

@@ -195,3 +195,32 @@ export const runs: readonly Run[] = [
   sampleRun("30 seconds", 30_000),
   sampleRun("2 minutes", 120_000, 1),
 ];
+
+/** The run with the rows that its tables count, one after another in each window. */
+export function withAlerts(run: Run): Run {
+  const rows = [run.kpi, run.open].flatMap((table) => table.toRecords()).flatMap((window) =>
+    ([["tp", 1, 1], ["fp", 0, 1], ["fn", 1, 0]] as const).flatMap(([name, label, isAlert]) =>
+      Array.from({ length: Number(window[name]) }, (_, i) => ({
+        time: Number(window.window_start) + 100 * i + label,
+        label,
+        isAlert,
+      }))
+    )
+  );
+  const column = (name: string, of: (row: typeof rows[number], i: number) => number) =>
+    pl.Series(name, rows.map(of), pl.Float64);
+  return {
+    ...run,
+    alerts: pl.DataFrame([
+      column("batch_id", () => 0).cast(pl.Int64),
+      pl.Series("partition", rows.map(() => "0"), pl.Utf8),
+      column("offset", (_, i) => i).cast(pl.Int64),
+      times("event_time", rows.map(({ time }) => time)),
+      pl.Series("outcome", rows.map(() => "counted"), pl.Utf8),
+      column("Amount", (_, i) => i * 1.25),
+      column("fraud_prob", ({ isAlert }, i) => 0.5 * isAlert + 0.4 / (i + 1)),
+      column("Class", ({ label }) => label).cast(pl.Int32),
+      column("is_alert", ({ isAlert }) => isAlert).cast(pl.Int32),
+    ]),
+  };
+}
