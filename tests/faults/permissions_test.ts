@@ -55,7 +55,7 @@ Deno.test("the query runs with what its options name, to parquet and to jsonl", 
   const jsonl = await resultOf(
     launch(
       ["kpi", ...kpiArgs(topic, place, options)].filter((arg, i, all) =>
-        arg !== "--rejected" && all[i - 1] !== "--rejected"
+        ![arg, all[i - 1]].some((option) => /^--(rejected|alerts)$/.test(option ?? ""))
       ),
     ),
   );
@@ -122,7 +122,9 @@ Deno.test("a thread that may not be loaded is said once, and costs no more than 
   await topic.send(transactions(300, 40_000));
   const big = ["--max-offsets-per-trigger", "20000"];
   await Deno.mkdir(place.dir, { recursive: true });
-  for (const folder of [place.checkpoint, place.sink, place.rejected]) await Deno.mkdir(folder);
+  for (const folder of [place.checkpoint, place.sink, place.rejected, place.alerts]) {
+    await Deno.mkdir(folder);
+  }
   const lib = join(ROOT, "lib");
   const flags = permissionFlags(accessOf(kpiArgs(topic, place, big)))
     .map((flag) => flag.replace(`--allow-read=${lib},`, "--allow-read="));
