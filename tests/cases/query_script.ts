@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { DataFrame } from "polars";
 import {
-  isoTime,
   MemorySource,
   ParquetSink,
   readStream,
@@ -11,6 +10,8 @@ import {
   type StreamingQueryProgress,
 } from "lib";
 import { type Check, equals, fails, type Json, NotRun, refuseUnknown, sameRows } from "./check.ts";
+import { isoTimes, seconds, startsOf } from "./seconds.ts";
+import { nextWatermark, removeCommits } from "./commits.ts";
 import { messagesOf, type Operator, operatorOf, SECOND } from "./operators.ts";
 import { isPlanned, RecordingSink } from "./recording_sink.ts";
 
@@ -109,7 +110,10 @@ export class QueryScript {
         return [];
       case "purgeCommitLogKeepLatest":
       case "deleteLastCommit":
-        await this.#removeCommits((id, last) => (id === last) === (name === "deleteLastCommit"));
+        await removeCommits(
+          this.#checkpoint,
+          (id, last) => (id === last) === (name === "deleteLastCommit"),
+        );
         return [];
       default:
         await this.#process();
@@ -137,7 +141,7 @@ export class QueryScript {
       case "assertEventStats":
         return equals(name, withData.eventTime, want === null ? {} : isoTimes(want));
       case "assertWatermark":
-        return equals(name, await this.#nextWatermark(), want);
+        return equals(name, await nextWatermark(this.#checkpoint), want);
       case "assertNumStateRows":
         return equals(name, state.numRowsTotal, want);
       case "assertNumRowsDroppedByWatermark":
@@ -230,42 +234,9 @@ export class QueryScript {
       return [...named, ...times, Number(row.value)];
     });
   }
-
-  /** The watermark that the next batch will run with, in seconds. */
-  async #nextWatermark(): Promise<number> {
-    const [last] = (await this.#commits()).slice(-1);
-    const text = await Deno.readTextFile(join(this.#checkpoint, "commits", String(last)));
-    return JSON.parse(text.split("\n")[1]!).nextBatchWatermarkMs / SECOND;
-  }
-
-  async #commits(): Promise<number[]> {
-    const files = await Array.fromAsync(Deno.readDir(join(this.#checkpoint, "commits")));
-    return files.map(({ name }) => Number(name)).sort((a, b) => a - b);
-  }
-
-  async #removeCommits(isRemoved: (id: number, last: number) => boolean): Promise<void> {
-    const ids = await this.#commits();
-    for (const id of ids.filter((id) => isRemoved(id, ids.at(-1)!))) {
-      await Deno.remove(join(this.#checkpoint, "commits", String(id)));
-    }
-  }
 }
 
 /** Spark words its refusals in its own way; ours say what cannot be done. */
 function isRefusal({ message }: Error): boolean {
   return /Cannot (?!read prop)|is disallowed|does not support/.test(message);
-}
-
-function startsOf(frame: DataFrame): number[] {
-  return frame.toRecords().map(({ window_start }: Json) => window_start.getTime() / SECOND);
-}
-
-function isoTimes(stats: Readonly<Record<string, number>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(stats).map(([name, time]) => [name, isoTime(time * SECOND)]),
-  );
-}
-
-function seconds(n: number): string {
-  return `${n} seconds`;
 }

@@ -2,7 +2,8 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Disk, EMPTY, LEVELS, type Op, show } from "./disk.ts";
+import { LEVELS } from "./contents.ts";
+import { Disk, EMPTY, type Op, show } from "./disk.ts";
 import { explore, syncsOf } from "./explore.ts";
 import { scenariosIn } from "./scenarios.ts";
 

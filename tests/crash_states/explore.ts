@@ -2,7 +2,8 @@ import { deepEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { randoms } from "../faults/program.ts";
-import { Disk, EMPTY, type Level, LEVELS, type Op, show, type State } from "./disk.ts";
+import { type Level, LEVELS } from "./contents.ts";
+import { Disk, EMPTY, type Op, show, type State } from "./disk.ts";
 import { record } from "./recorder.ts";
 import type { Scenario } from "./scenarios.ts";
 

@@ -2,7 +2,7 @@ import { deepEqual } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { FaultTable } from "../faults/program.ts";
-import { LEVELS } from "./disk.ts";
+import { LEVELS } from "./contents.ts";
 import { explore, type Explored, syncsOf } from "./explore.ts";
 import { scenariosIn } from "./scenarios.ts";
 

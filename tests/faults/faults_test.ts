@@ -3,21 +3,15 @@ import { equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { damageSuite, mishapSuite } from "./files.ts";
 import type { Effect } from "./effects.ts";
-import { effectsOf, inProcessSuite, runQuery } from "./in_process.ts";
+import { canMount, diskSuite } from "./disks.ts";
+import { effectsOf, runQuery } from "./in_process.ts";
+import { inProcessSuite } from "./in_process_suite.ts";
 import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 import { killSuite, TOO_LATE } from "./kills.ts";
 import { poisonSuite } from "./poison.ts";
 import { FaultTable, logTopic, placeIn, transactions } from "./program.ts";
-import {
-  canMount,
-  changeSuite,
-  clockSuite,
-  deletedSuite,
-  diskSuite,
-  lockSuite,
-  retentionSuite,
-  signalSuite,
-} from "./surroundings.ts";
+import { lockSuite, signalSuite } from "./processes.ts";
+import { changeSuite, clockSuite, deletedSuite, retentionSuite } from "./surroundings.ts";
 
 const SEED = 20240101;
 const table = new FaultTable();

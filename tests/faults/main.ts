@@ -6,12 +6,14 @@
 import { join } from "node:path";
 import { crashSuite, leftOutSuite } from "../crash_states/suite.ts";
 import { damageSuite, mishapSuite } from "./files.ts";
-import { inProcessSuite } from "./in_process.ts";
+import { canMount, diskSuite } from "./disks.ts";
+import { inProcessSuite } from "./in_process_suite.ts";
 import { openKafkaTopics } from "./kafka.ts";
 import { killSuite, TOO_LATE } from "./kills.ts";
 import { memorySuite } from "./memory.ts";
 import { poisonSuite } from "./poison.ts";
 import { FaultTable, ROOT } from "./program.ts";
+import { lockSuite, signalSuite } from "./processes.ts";
 import * as surroundings from "./surroundings.ts";
 import { countOf, numberOf, runCommand, UsageError } from "../../tools/command_line.ts";
 import { FAULTS } from "../../tools/dev/tasks.ts";
@@ -34,13 +36,13 @@ const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<void>>>
   steps: (options) => inProcessSuite({ ...options, share: 1 }),
   damage: (options) => damageSuite({ ...options, step: 1 }),
   files: (options) => mishapSuite({ ...options, share: 1 }),
-  locks: surroundings.lockSuite,
+  locks: lockSuite,
   folders: surroundings.deletedSuite,
   clocks: surroundings.clockSuite,
   changes: surroundings.changeSuite,
-  signals: surroundings.signalSuite,
+  signals: signalSuite,
   disks: async (options) => {
-    if (await surroundings.canMount()) return await surroundings.diskSuite(options, 1);
+    if (await canMount()) return await diskSuite(options, 1);
     options.table.add("a full disk", "SKIPPED: needs root on Linux, to mount one");
   },
   retention: (options) => surroundings.retentionSuite(options, 5_000),

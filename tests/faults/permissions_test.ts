@@ -5,7 +5,7 @@ import { parseCommand, UsageError } from "../../tools/command_line.ts";
 import { kpiPlan } from "../../tools/kpi_options.ts";
 import { kpiAccess, permissionFlags, replayAccess } from "../../tools/run.ts";
 import { KPI, REPLAY } from "../../tools/tasks.ts";
-import { until } from "./surroundings.ts";
+import { until } from "./until.ts";
 import {
   kpiArgs,
   logTopic,

@@ -1,10 +1,10 @@
-/** Faults around a query: full and read-only disks, other processes, folders that go, clocks, changed settings. */
+/** Faults around a query: other processes, folders that go, clocks, changed settings, many batches. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { count, MemorySink, MemorySource, TRANSACTION_SCHEMA } from "lib";
 import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { runQuery, SCORER, type Settings, startQuery } from "./in_process.ts";
-import { SAME, undisturbedProgram } from "./kills.ts";
+import { SAME } from "./kills.ts";
 import {
   type FaultTable,
   kpiArgs,
@@ -12,14 +12,15 @@ import {
   type Place,
   placeIn,
   readTables,
-  runKpi,
   sameTables,
   startKpi,
   type Tables,
   transactions,
 } from "./program.ts";
 
-const ROWS = 460, FIRST = 300;
+/** How many rows there are, and how many of them at first. */
+export const ROWS = 460;
+const FIRST = 300;
 const REFUSED = "refused, with the reason and what to do";
 
 export interface SuiteOptions {
@@ -28,7 +29,7 @@ export interface SuiteOptions {
 }
 
 /** Makes a topic with the first rows, and a function that sends the rest. */
-async function newTopic(dir: string) {
+export async function newTopic(dir: string) {
   const topic = logTopic(join(dir, "topics"));
   await topic.send(transactions(0, FIRST));
   return { topic, sendRest: () => topic.send(transactions(FIRST, ROWS)) };
@@ -47,110 +48,6 @@ async function failureOf(run: Promise<unknown>): Promise<Error> {
     () => Promise.reject(new Error("it was not refused")),
     (error: Error) => error,
   );
-}
-
-/** Whether this process may mount a tmpfs: root on Linux. */
-export async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  const dir = await Deno.makeTempDir();
-  const isMounted = await mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", dir);
-  if (isMounted) await command("umount", dir);
-  await Deno.remove(dir);
-  return isMounted;
-}
-
-function mount(...args: string[]): Promise<boolean> {
-  return command("mount", ...args);
-}
-
-async function command(name: string, ...args: string[]): Promise<boolean> {
-  try {
-    return (await new Deno.Command(name, { args, stdout: "null", stderr: "null" }).output())
-      .success;
-  } catch {
-    return false;
-  }
-}
-
-/** Fills disks of all sizes, by space and by number of files, makes one read-only; then there is room again. */
-export async function diskSuite({ dir, table }: SuiteOptions, step: number): Promise<void> {
-  const expected = await undisturbedProgram(join(dir, "disk-undisturbed"), ROWS);
-  const disk = join(dir, "disk");
-  await Deno.mkdir(disk);
-  for (const limit of ["size", "nr_inodes"]) {
-    for (let pages = 3, failed = true; failed; pages += step) {
-      const options = limit === "size" ? `size=${pages * 4}k` : `nr_inodes=${pages},size=10m`;
-      ok(await mount("-t", "tmpfs", "-o", options, "tmpfs", disk));
-      try {
-        const place = placeIn(disk);
-        const { topic, sendRest } = await newTopic(join(dir, `topic-${limit}-${pages}`));
-        const { code, stderr } = await startKpi(kpiArgs(topic, place)).ended;
-        failed = code !== 0;
-        if (failed) {
-          match(stderr, /No space left on device/);
-          ok(stderr.includes(disk), `the error names no file: ${stderr}`);
-          table.add(
-            `a full disk (${limit === "size" ? "no space" : "no inodes"}), then room again`,
-            `failed and named the file; then ${SAME}`,
-          );
-        }
-        ok(await mount("-o", "remount,size=10m,nr_inodes=10000", disk));
-        await sendRest();
-        await runKpi(kpiArgs(topic, place));
-        sameTables(await readTables(place), expected, ROWS);
-      } finally {
-        await command("umount", disk);
-      }
-    }
-  }
-  await mount("-t", "tmpfs", "-o", "size=10m", "tmpfs", disk);
-  try {
-    const place = placeIn(disk);
-    const { topic, sendRest } = await newTopic(join(dir, "read-only"));
-    await runKpi(kpiArgs(topic, place));
-    await sendRest();
-    ok(await mount("-o", "remount,ro", disk));
-    const { code, stderr } = await startKpi(kpiArgs(topic, place)).ended;
-    equal(code, 1);
-    match(stderr, /Read-only file system/);
-    ok(stderr.includes(disk), `the error names no file: ${stderr}`);
-    ok(await mount("-o", "remount,rw", disk));
-    await runKpi(kpiArgs(topic, place));
-    sameTables(await readTables(place), expected, ROWS);
-    table.add("a read-only disk, then writable", `failed and named the file; then ${SAME}`);
-  } finally {
-    await command("umount", disk);
-  }
-}
-
-/** Two processes on one checkpoint, and the owner killed. */
-export async function lockSuite({ dir, table }: SuiteOptions): Promise<void> {
-  const expected = await undisturbedProgram(join(dir, "lock-undisturbed"), ROWS);
-  const place = placeIn(join(dir, "lock"));
-  const { topic, sendRest } = await newTopic(place.dir);
-  const owner = startKpi(kpiArgs(topic, place, ["--trigger", "50 milliseconds"]));
-  await until(() => hasLines(place.progress, 1));
-  const second = await startKpi(kpiArgs(topic, place)).ended;
-  equal(second.code, 1, second.stderr);
-  const pid = Number(await Deno.readTextFile(join(place.checkpoint, "lock")));
-  match(second.stderr, new RegExp(`a running query holds .*process ${pid}`));
-  table.add("a second process on a live checkpoint", "refused, the owner named");
-  Deno.kill(pid, "SIGKILL"); // the query itself: its launcher ends with it
-  equal((await owner.ended).code, 137);
-  await sendRest();
-  const third = await startKpi(kpiArgs(topic, place)).ended;
-  equal(third.code, 0, third.stderr);
-  match(third.stderr, new RegExp(`Took over .* from process ${pid}`));
-  sameTables(await readTables(place), expected, ROWS);
-  table.add("a stale lock, from a killed process", `taken over and said; ${SAME}`);
-  const [a, b] = [startQuery(place), startQuery(place)];
-  const results = await Promise.allSettled([a, b]);
-  equal(results.filter(({ status }) => status === "fulfilled").length, 1);
-  for (const result of results) {
-    if (result.status === "fulfilled") await result.value.awaitTermination();
-    else match(result.reason.message, /a running query holds/);
-  }
-  table.add("two queries of one process at once", "one refused");
 }
 
 /** Folders deleted while a query runs on them, and between two runs. */
@@ -296,66 +193,6 @@ export async function changeSuite({ dir, table }: SuiteOptions): Promise<void> {
       equal(rows!.read, ROWS);
       table.add(`changed ${name}`, "goes on; recorded with the batch, shown by inspect");
     }
-  }
-}
-
-/** SIGINT and SIGTERM, once and twice, while a batch runs. */
-export async function signalSuite({ dir, table }: SuiteOptions): Promise<void> {
-  const expected = await undisturbedProgram(join(dir, "signal-undisturbed"), ROWS);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    for (const twice of [false, true]) {
-      const place = placeIn(join(dir, `${signal}-${twice}`));
-      const { topic, sendRest } = await newTopic(place.dir);
-      const log = join(place.dir, "hangs");
-      // The 60th effect, in batch 1, never ends: the batch is running whenever the signal comes.
-      const env: Record<string, string> = twice
-        ? { CRASH_AT: "60:before", CRASH_HOW: "hang", CRASH_LOG: log }
-        : { CRASH_LOG: log };
-      const options = kpiArgs(topic, place, ["--trigger", "50 milliseconds"]);
-      const { process, ended } = startKpi(options, { crashes: true, env });
-      await until(() => hasLines(twice ? log : place.progress, 1));
-      process.kill(signal);
-      if (twice) await until(() => endsOnSecond(process, signal, ended));
-      equal((await ended).code, twice ? 1 : 0, (await ended).stderr);
-      match((await ended).stderr, /Stopping after the running batch/);
-      const { batches } = await inspectCheckpoint(place.checkpoint);
-      equal(batches.at(-1)!.committed, !twice);
-      await sendRest();
-      await runKpi(kpiArgs(topic, place));
-      sameTables(await readTables(place), expected, ROWS);
-      table.add(
-        `${signal}${twice ? " twice" : ""} while a batch runs`,
-        `${twice ? "ends at once, code 1" : "ends after the batch, code 0"}; then ${SAME}`,
-      );
-    }
-  }
-}
-
-/** Repeats the second signal, since one that comes too soon counts as the first; returns whether it has ended. */
-async function endsOnSecond(
-  process: Deno.ChildProcess,
-  signal: Deno.Signal,
-  ended: Promise<unknown>,
-): Promise<boolean> {
-  try {
-    process.kill(signal);
-  } catch {
-    return true; // it has ended
-  }
-  const pause = new Promise((resolve) => setTimeout(() => resolve(false), 150));
-  return await Promise.race([ended.then(() => true), pause]) as boolean;
-}
-
-async function hasLines(path: string, lines: number): Promise<boolean> {
-  const text = await Deno.readTextFile(path).catch(() => "");
-  return text.split("\n").length > lines;
-}
-
-/** Looks again and again whether something has happened; throws after half a minute. */
-export async function until(happened: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; !await happened();) {
-    if (Date.now() > end) throw new Error("It has not happened within 30 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InferenceSession } from "onnxruntime-node";
 import pl from "polars";
 import type { NumberColumn } from "../../lib/core/types.ts";
 import { OnnxModel } from "../../lib/model/onnx.ts";
-import { selectModel } from "../../lib/model/selection.ts";
 import reference from "../../models/reference.json" with { type: "json" };
 import summary from "../../models/model_selection_summary.json" with { type: "json" };
+import { LR_FILE, MODELS, NAMES, withModel } from "./models.ts";
 
-const MODELS = new URL("../../models/", import.meta.url);
 const RECORDING = new URL("../../data/transactions_60k.parquet", import.meta.url);
-const FILES = {
-  "Logistic Regression": "fraud_lr_model.onnx",
-  "Random Forest": "fraud_rf_model.onnx",
-} as const;
-const LR_FILE = FILES["Logistic Regression"];
-const NAMES = ["Logistic Regression", "Random Forest"] as const;
 
 /** Turns rows of features into columns; a null becomes a null. */
 function toColumns(rows: readonly (readonly (number | null)[])[]): Record<string, NumberColumn> {
@@ -27,15 +18,6 @@ function toColumns(rows: readonly (readonly (number | null)[])[]): Record<string
     const values = Float64Array.from(rows, (row) => row[i] ?? 7);
     return [name, { values, nulls, nullCount: nulls.reduce((a, b) => a + b, 0) }];
   }));
-}
-
-async function withModel(name: keyof typeof FILES, body: (model: OnnxModel) => Promise<void>) {
-  const model = await OnnxModel.load(fileURLToPath(new URL(FILES[name], MODELS)));
-  try {
-    await body(model);
-  } finally {
-    await model.close();
-  }
 }
 
 const REFERENCE_COLUMNS = toColumns(reference.rows.map((row) => row.features));
@@ -187,67 +169,3 @@ Deno.test("close() releases the session", async () => {
   await model.close();
   await assert.rejects(model.score(REFERENCE_COLUMNS, 1), /disposed/);
 });
-
-Deno.test("load() keeps path and digest, and the summary's digests are those of the files", async () => {
-  for (const name of NAMES) {
-    await withModel(name, async (model) => {
-      const bytes = await Deno.readFile(model.path);
-      assert.equal(model.sha256, createHash("sha256").update(bytes).digest("hex"));
-      assert.equal(model.sha256, summary.sha256[FILES[name]]);
-    });
-  }
-});
-
-Deno.test("the committed summary selects a committed model that loads", async () => {
-  const selection = await selectModel(fileURLToPath(MODELS));
-  assert.equal(selection.name, summary.selected_model);
-  assert.equal(selection.threshold, summary.recommended_threshold);
-  await (await OnnxModel.load(selection.path)).close();
-});
-
-Deno.test("load() refuses a missing file and a file that is no ONNX model, by name", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const path = join(folder, "broken.onnx");
-    await assert.rejects(OnnxModel.load(path), { message: /broken\.onnx.*models\/train\.py/ });
-    await Deno.writeTextFile(path, "not a model");
-    await assert.rejects(OnnxModel.load(path), { message: /broken\.onnx.*protobuf/ });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
-
-Deno.test("load() refuses a model of another shape, and says which it has", async () => {
-  const model = await Deno.readFile(new URL(LR_FILE, MODELS));
-  // Edits of equal length keep the file a valid protobuf. In its messages an input or output is a
-  // name, then the field of its type (2), whose tensor (1) has an element type (1) and a shape (2).
-  const cases: [from: string, to: string, message: RegExp][] = [
-    ["features", "measures", /but maps measures: float32 \[n,29\]/],
-    ["\x08\x1d", "\x08\x1e", /but maps features: float32 \[n,30\]/],
-    [
-      "features\x12\x0c\x0a\x0a\x08\x01",
-      "features\x12\x0c\x0a\x0a\x08\x0b",
-      /maps features: float64/,
-    ],
-    ["probabilities", "likelihood_of", /to label: int64 \[n\]; likelihood_of: float32 \[n,2\]/],
-  ];
-  const path = await Deno.makeTempFile({ suffix: ".onnx" });
-  try {
-    for (const [from, to, message] of cases) {
-      await Deno.writeFile(path, replaceBytes(model, from, to));
-      await assert.rejects(OnnxModel.load(path), (error: Error) => {
-        assert.ok(error instanceof TypeError && error.message.includes(path), `${error}`);
-        assert.match(error.message, message);
-        return true;
-      });
-    }
-  } finally {
-    await Deno.remove(path);
-  }
-});
-
-function replaceBytes(bytes: Uint8Array, from: string, to: string): Uint8Array {
-  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  assert.ok(text.includes(from), `the model file holds ${JSON.stringify(from)}`);
-  return Uint8Array.from(text.replaceAll(from, to), (char) => char.charCodeAt(0));
-}
