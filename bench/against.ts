@@ -1,5 +1,6 @@
 /** Compares the KPI query of this checkout with that of another, such as the commit before. */
-import { median, type Results } from "./goals.ts";
+import { type Results } from "./goals.ts";
+import { median } from "../view/statistics.ts";
 import { grid, short } from "./report.ts";
 import { type Trial } from "./trials.ts";
 

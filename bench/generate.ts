@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { FEATURES, OnnxModel } from "lib";
-import { seededRandom } from "./random.ts";
+import { sfc32 } from "./random.ts";
 
 /** The models of the project, by the short names of the benchmark. */
 export const MODELS = { lr: "fraud_lr_model.onnx", rf: "fraud_rf_model.onnx" } as const;
@@ -96,7 +96,7 @@ export async function generateTopic(
   if (rowsPerFile) await Deno.mkdir(join(dir, "batches"));
   const out = new LineFiles();
   for (const path of log) out.add(path, "");
-  const random = seededRandom(seed);
+  const random = sfc32(seed);
   const scorers = await Promise.all(
     Object.values(MODELS).map((file) => OnnxModel.load(join(models, file))),
   );

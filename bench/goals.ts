@@ -1,3 +1,4 @@
+import { median } from "../view/statistics.ts";
 import { onnxAlone, ours } from "./ours.ts";
 import { flink } from "./peers.ts";
 import type { Program, Run } from "./programs.ts";
@@ -104,11 +105,6 @@ export function goalsOf(results: Results, trials: readonly Trial[]): Goal[] {
 /** Whether a goal is reached. */
 export function isMet({ value, atLeast = -Infinity, atMost = Infinity }: Goal): boolean {
   return value >= atLeast && value <= atMost;
-}
-
-/** Returns the median; NaN of none. */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
 }
 
 /** Returns the value below which a share of the values lies, between its neighbours; NaN of none. */

@@ -1,7 +1,8 @@
 import { cpus, totalmem } from "node:os";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { type Goal, goalsOf, isMet, median, type Results } from "./goals.ts";
+import { type Goal, goalsOf, isMet, type Results } from "./goals.ts";
+import { median } from "../view/statistics.ts";
 import { ours } from "./ours.ts";
 import type { Run } from "./programs.ts";
 import { thousands, type Trial } from "./trials.ts";

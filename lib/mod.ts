@@ -19,7 +19,6 @@ export { StreamingQuery, StreamingQueryException } from "./query.ts";
 export type { StreamingQueryStatus } from "./query.ts";
 export {
   alertsAndFrauds,
-  FEATURES,
   isAlert,
   kpiAggregates,
   type KpiOptions,
@@ -55,5 +54,6 @@ export { TopicLog } from "./sources/topic_log.ts";
 export { ConsoleSink } from "./sinks/console.ts";
 export { MemorySink } from "./sinks/memory.ts";
 export { ParquetSink, readParquetFolder } from "./sinks/parquet.ts";
+export { FEATURES } from "./model/features.ts";
 export { type ModelSelection, selectModel } from "./model/selection.ts";
 export { OnnxModel } from "./model/onnx.ts";

@@ -1,16 +1,11 @@
 import pl, { type Expr } from "polars";
 import { type Aggregate, count, countIf, sum } from "../core/functions.ts";
 import type { Field, Schema, Sink } from "../core/types.ts";
+import { FEATURES } from "../model/features.ts";
 import type { KeptRows } from "../options.ts";
 import type { ResultStream, RowStream } from "../stream.ts";
 
 const double = (name: string): Field => ({ name, type: "double" });
-
-/** The features of the fraud models, in their order: V1 to V28, Amount. */
-export const FEATURES: readonly string[] = [
-  ...Array.from({ length: 28 }, (_, i) => `V${i + 1}`),
-  "Amount",
-];
 
 /** The schema of a transaction: event_time, Time, V1 to V28, Amount, Class. */
 export const TRANSACTION_SCHEMA: Schema = [

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { NumberColumn, ParsedBatch, Scorer, Scores } from "../core/types.ts";
+import { FEATURES } from "./features.ts";
 
 /** Which rows a model could not score. */
 export interface OnnxScores extends Scores {
@@ -8,7 +9,6 @@ export interface OnnxScores extends Scores {
   readonly unscoredRows: Uint8Array;
 }
 
-const FEATURES = [...Array.from({ length: 28 }, (_, i) => `V${i + 1}`), "Amount"];
 /** Rows of the matrix that stay in the cache while they are filled column by column. */
 const BLOCK = 256;
 const INPUT = `features: float32 [n,${FEATURES.length}]`;
