@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { missingTools, startBroker } from "../tools/kafka.ts";
+import { startBroker } from "../tools/kafka.ts";
+import { missingTools } from "../tools/kafka/install.ts";
 import { openKafkaPublisher } from "../tools/kafka_publisher.ts";
 import type { GeneratedTopic } from "./generate.ts";
 

@@ -7,7 +7,8 @@ import { cpuUsage } from "node:process";
 import { fileURLToPath } from "node:url";
 import { KafkaSource } from "../lib/kafka/source.ts";
 import { kafkaClient } from "../lib/kafka/client.ts";
-import { missingTools, startBroker } from "../tools/kafka.ts";
+import { startBroker } from "../tools/kafka.ts";
+import { missingTools } from "../tools/kafka/install.ts";
 import { openKafkaPublisher } from "../tools/kafka_publisher.ts";
 
 const TOPIC = "bench";

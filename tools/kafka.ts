@@ -10,16 +10,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { kafkaClient } from "../lib/kafka/client.ts";
 import { numberOf, runCommand, UsageError } from "./command_line.ts";
+import { classPath, exists, fetchJars, missingTools, run, STATE } from "./kafka/install.ts";
 import { KAFKA } from "./tasks.ts";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
-const POM = `${PROJECT}tools/kafka/pom.xml`;
 const TEMPLATE = `${PROJECT}tools/kafka/server.properties`;
-const STATE = `${PROJECT}.kafka`;
-/** The broker's jars, shared by the development broker and the tests. */
-export const JARS = `${STATE}/lib`;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 30_000;
+
 /** A broker that runs. */
 export interface Broker {
   readonly bootstrap: string;
@@ -39,20 +37,6 @@ export interface BrokerOptions {
   readonly properties?: readonly string[];
   /** Called with each step, in words. */
   readonly onProgress?: (step: string) => void;
-}
-
-/** Returns what is missing to run a broker, as a sentence with the remedy, or undefined. */
-export async function missingTools(): Promise<string | undefined> {
-  const java = await run("java", ["-version"]);
-  const version = Number(/version "(\d+)/.exec(java?.output ?? "")?.[1] ?? 0);
-  const remedy = "Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven; " +
-    "macOS: brew install openjdk@17 maven; Windows: winget install EclipseAdoptium.Temurin.17.JDK, and Maven";
-  if (version < 17) {
-    return `Kafka needs Java 17 or newer, found ${version || "none"}. ${remedy}`;
-  }
-  if (!(await haveJars()) && !(await run("mvn", ["-version"]))) {
-    return `Maven is needed to fetch Kafka from Maven Central, found none. ${remedy}`;
-  }
 }
 
 /** Starts a broker and returns when it answers; throws if a port is taken or it does not come up. */
@@ -157,46 +141,6 @@ async function answers(bootstrap: string): Promise<boolean> {
   }
 }
 
-/** Fetches the jars the pom names, once; into a folder beside, so that half a download is not used. */
-async function fetchJars(onProgress: (step: string) => void): Promise<void> {
-  if (await haveJars()) return;
-  onProgress("fetching it from Maven Central, about 45 MB, once");
-  const partial = `${STATE}/lib.${crypto.randomUUID()}`;
-  const maven = await run("mvn", [
-    "-q",
-    "-B",
-    "-f",
-    POM,
-    "dependency:copy-dependencies",
-    "-DincludeScope=runtime",
-    `-DoutputDirectory=${partial}`,
-  ]);
-  if (!maven) throw new Error("Maven could not fetch Kafka: see its output above");
-  if (await exists(JARS)) await Deno.remove(JARS, { recursive: true });
-  await Deno.rename(partial, JARS);
-}
-
-async function haveJars(): Promise<boolean> {
-  const version = /kafka_2\.13<\/artifactId>\s*<version>([^<]+)/.exec(await Deno.readTextFile(POM));
-  return await exists(`${JARS}/kafka_2.13-${version?.[1]}.jar`);
-}
-
-function classPath(): string[] {
-  return ["-cp", `${JARS}/*`];
-}
-
-/** Runs a program to its end; undefined, with its output on stderr, if it failed or is missing. */
-async function run(program: string, args: string[]): Promise<{ output: string } | undefined> {
-  try {
-    const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
-    const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    if (success) return { output };
-    if (program !== "ps") console.error(output);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
 /** A broker that was just killed frees its ports a moment after it is gone. */
 async function becomesFree(port: number): Promise<boolean> {
   for (let attempt = 0; attempt < 20; attempt++) {
@@ -212,16 +156,6 @@ function isFree(port: number): boolean {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) return false;
-    throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

@@ -17,7 +17,7 @@ import { lockSuite, signalSuite } from "./processes.ts";
 import * as surroundings from "./surroundings.ts";
 import { countOf, numberOf, runCommand, UsageError } from "../../tools/command_line.ts";
 import { FAULTS } from "../../tools/dev/tasks.ts";
-import { missingTools } from "../../tools/kafka.ts";
+import { missingTools } from "../../tools/kafka/install.ts";
 import { showWhile } from "../../tools/status_line.ts";
 
 interface SuiteOptions {

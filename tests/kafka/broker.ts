@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Admin } from "kafkajs";
-import { type Broker, JARS, missingTools, startBroker } from "../../tools/kafka.ts";
+import { type Broker, startBroker } from "../../tools/kafka.ts";
+import { JARS, missingTools } from "../../tools/kafka/install.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
 
 const FOREIGN = fileURLToPath(new URL("Foreign.java", import.meta.url));

@@ -3,10 +3,12 @@ import { reference } from "./reference.ts";
 import { join } from "node:path";
 import { type Command, helpOf, runCommand } from "../command_line.ts";
 import { ROOT } from "../env.ts";
+import * as spark from "../spark/tasks.ts";
 import * as tasks from "../tasks.ts";
 import * as developers from "./tasks.ts";
 
-const USERS: readonly Command[] = Object.values(tasks);
+const USERS: readonly Command[] = Object.values<Command>({ ...tasks, ...spark })
+  .sort((a, b) => a.name < b.name ? -1 : 1);
 const DEVELOPERS: readonly Command[] = Object.values(developers);
 
 /** The tables of all tasks, by the task's name. */

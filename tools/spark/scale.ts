@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseDuration } from "lib";
 import { numberOf, parseCommand, runCommand, UsageError, type Values } from "../command_line.ts";
-import { SCALE } from "../tasks.ts";
+import { SCALE } from "./tasks.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FIGURES = join(ROOT, "docs", "scale.json");

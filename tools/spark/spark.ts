@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConsoleSink, type KpiSpec, parseKpiSpec, readParquetFolder } from "lib";
 import { choiceOf, runCommand, UsageError } from "../command_line.ts";
-import { SPARK } from "../tasks.ts";
+import { SPARK } from "./tasks.ts";
 import { handOver } from "./hand_over.ts";
 import { installSpark, kafkaJars, LOCAL_CONF, SPARK_LINES, type SparkLine } from "./install.ts";
 
