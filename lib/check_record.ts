@@ -14,7 +14,6 @@ export function checkRecord<T>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const keys = issue.path?.map(({ key }) => String(key)) ?? [];
-  const option = issue.path?.find(({ key }) => key !== "options");
   let { message } = issue;
   if (issue.type === "strict_object") {
     const known = entriesOf(schema, keys.slice(0, -1));
@@ -28,11 +27,18 @@ export function checkRecord<T>(
           (near === undefined ? "" : `. Did you mean ${near}?`),
       );
     }
-    message = missing ? v.safeParse(missing, undefined).issues![0].message : "an object";
+    const isLeaf = missing !== undefined && missing.type !== "strict_object";
+    const [absent] = isLeaf ? v.safeParse(missing, undefined).issues ?? [] : [];
+    message = absent?.message ?? "an object";
   }
   const ErrorOf = ERRORS.get(issue.expected!) ??
     (issue.kind === "schema" ? TypeError : RangeError);
-  const [name, value] = option ? [option.key, option.value] : ["this", given];
+  const path = issue.path?.filter(({ key }, i) => key !== "options" || i === keys.length - 1) ?? [];
+  const isOfAll = message.startsWith("{"); // then it says what the whole option should be
+  const end = path.findIndex(({ key }, i) => i > 0 && (isOfAll || /^\d+$/.test(String(key))));
+  const option = end < 0 ? path : path.slice(0, end);
+  const name = option.map(({ key }) => key).join(".") || "this";
+  const value = option.length > 0 ? option.at(-1)!.value : given;
   throw new ErrorOf(`${what}: ${name} must be ${message}, got ${show(value)}`);
 }
 
@@ -40,7 +46,8 @@ const ERRORS = new Map([["SyntaxError", SyntaxError], ["RangeError", RangeError]
 
 /** The options of the object that `keys` lead to. */
 function entriesOf(schema: unknown, keys: readonly string[]): Record<string, v.GenericSchema> {
-  const { entries } = schema as { entries: Record<string, v.GenericSchema> };
+  const { wrapped = schema } = schema as { wrapped?: unknown };
+  const { entries } = wrapped as { entries: Record<string, v.GenericSchema> };
   const [key, ...rest] = keys;
   return key === undefined ? entries : entriesOf(entries[key], rest);
 }

@@ -110,15 +110,24 @@ export function checkScore(plan: RowPlan, { features = [] }: Scorer): void {
   }
 }
 
+const KINDS: readonly unknown[] = ["count", "count_if", "sum", "avg", "min", "max"];
+
 /** Returns the aggregation of a query's rows. Throws a `TypeError` if it cannot be computed. */
 export function aggregationOf(
   { sample }: Pick<RowPlan, "sample">,
   grouping: Grouping,
 ): Aggregation {
-  for (const [name, { kind, of }] of Object.entries(grouping.aggregates)) {
-    if (typeof kind !== "string") {
+  const { aggregates } = grouping;
+  if (typeof aggregates !== "object" || aggregates === null || Array.isArray(aggregates)) {
+    throw new TypeError("agg: aggregates must be given by name, such as { n: count() }");
+  }
+  for (const [name, aggregate] of Object.entries(aggregates)) {
+    const { kind, of } = aggregate ?? {};
+    const isOf = of === undefined ? kind === "count" : typeof of === "string" || pl.Expr.isExpr(of);
+    if (!KINDS.includes(kind) || !isOf) {
       throw new TypeError(
-        `agg: "${name}" must be count, countIf, sum, avg, min or max of a column`,
+        `agg: "${name}" must be count, countIf, sum, avg, min or max of a column, by its name or ` +
+          "as a Polars expression",
       );
     }
     if (typeof of !== "object") continue;
@@ -173,7 +182,8 @@ export function fieldsRead(
 }
 
 /** Parts of an expression that look at several rows. */
-const ACROSS = /^(Agg|Over|Window|Rolling|Sort|SortBy|Gather|Filter|Slice|Len|Explode|Any|All)$/;
+const ACROSS =
+  /^(Agg|Over|Window|Rolling|Sort|SortBy|Gather|Filter|Slice|Len|Explode|Any|All|Random)$/;
 
 /**
  * Finds the columns that an expression reads, by its structure as Polars gives it away, a tree in JSON.
@@ -189,7 +199,7 @@ export function readsOf(expr: Expr): { columns: Set<string> | "any"; isOfOneRow:
     else if (kind === "Selector") readsAny = true;
     else if (kind === "Alias") visit("", (part as [expr: unknown, name: string])[0]);
     else {
-      if (ACROSS.test(kind) || part === "Len") isOfOneRow = false;
+      if (ACROSS.test(kind) || part === "Len" || isInColumn(part)) isOfOneRow = false;
       if (typeof part !== "object" || part === null) return;
       for (const [key, inner] of Object.entries(part)) visit(key, inner);
     }
@@ -202,4 +212,13 @@ export function readsOf(expr: Expr): { columns: Set<string> | "any"; isOfOneRow:
   }
   visit("", JSON.parse(tree));
   return { columns: readsAny ? "any" : columns, isOfOneRow };
+}
+
+/** Whether a part looks for a value in all rows of a column. */
+function isInColumn(part: unknown): boolean {
+  const { function: called, input } = (part ?? {}) as {
+    function?: { Boolean?: { IsIn?: object } };
+    input?: readonly { Literal?: unknown }[];
+  };
+  return called?.Boolean?.IsIn !== undefined && input![1]!.Literal === undefined;
 }

@@ -117,6 +117,9 @@ function rowStream(plan: ReadPlan): RowStream {
 function resultStream(plan: QueryPlan): ResultStream {
   const then = (verb: string, step: (rows: DataFrame) => DataFrame) => {
     const result = computing(verb, () => step(plan.result));
+    if (result.height > 0) { // it would also write rows of batches that have none
+      throw new TypeError(`${verb}: name a column of the result, so that it has a row a window`);
+    }
     return resultStream({ ...plan, result, finish: [...plan.finish, step] });
   };
   return {

@@ -96,6 +96,7 @@ Deno.test("what a query cannot compute right is refused when it is built, not in
     col("c").rank(),
     col("c").fillNull("forward"),
     col("a").unique(),
+    col("a").sample({ frac: 1 }),
     pl.len(),
   ];
   for (const expr of acrossRows) {
@@ -124,6 +125,18 @@ Deno.test("what a query cannot compute right is refused when it is built, not in
     ]),
     [() => window().agg({ "": count() }), /"" cannot name an aggregate: it is empty/],
     [() => window().agg({ n: col("a") as never }), /"n" must be count, countIf, sum/],
+    ...[undefined, null, [count()]].map((given): [() => unknown, RegExp] => [
+      () => window().agg(given as never),
+      /agg: aggregates must be given by name/,
+    ]),
+    ...[{ kind: "median", of: "a" }, null, sum(undefined!), sum(5 as never), sum({} as never)].map((
+      given,
+    ): [() => unknown, RegExp] => [
+      () => window().agg({ n: given as never }),
+      /"n" must be count, countIf, sum/,
+    ]),
+    [() => window().agg({ n: count() }).select(pl.lit(1)), /select: name a column of the result/],
+    [() => window().agg({ n: count() }).select(col("n").sum()), /select: name a column of the/],
     [() => window().agg({ n: sum("nope") }), /there is no column "nope"/],
     [() => window().agg({ n: sum(col("nope")) }), /unable to find column "nope"/],
     [() => window().agg({ n: count(pl.all()) }), /n is computed from 4 columns, not one/],

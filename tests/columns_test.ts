@@ -76,4 +76,6 @@ Deno.test("a query reads the fields of its keys, its aggregates and its steps, a
   const none = fieldsRead({ ...plan, columns: [] }, aggregationOf(plan, GROUPING));
   deepEqual(none.map(({ name }) => name), ["a"]);
   deepEqual(readsOf(lit('col("b")')).columns, new Set());
+  deepEqual(readsOf(col("a").isIn([1, 2])).isOfOneRow, true);
+  deepEqual(readsOf(col("a").isIn(col("c"))).isOfOneRow, false); // of any row
 });

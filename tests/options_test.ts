@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
+import pl from "polars";
 import {
   count,
   MemorySink,
@@ -82,6 +83,19 @@ Deno.test("a wrong option is refused with its name, what it is and what is allow
     [{ write: { minBatchesToRetain: 0 } }, "RangeError", /minBatchesToRetain must be a whole/],
     [{ write: { noDataMicroBatches: odd("no") } }, "TypeError", /noDataMicroBatches must be true/],
     [{ write: { rejected: odd("folder") } }, "TypeError", /rejected must be a Sink/],
+    [{ read: odd(null) }, "TypeError", /^readStream: options must be an object, got null$/],
+    [{ watermark: odd(5) }, "TypeError", /^withWatermark: options must be an object, got 5$/],
+    [
+      { write: { rows: odd({}) } },
+      "TypeError",
+      /rows.where must be a Polars expression, got undef/,
+    ],
+    [{ write: { rows: odd(true) } }, "TypeError", /^writeStream: rows must be an object, got true/],
+    [
+      { write: { rows: odd({ where: pl.lit(true), columns: "t", sink: new MemorySink() }) } },
+      "TypeError",
+      /^writeStream: rows.columns must be a list of names, got "t"$/,
+    ],
     [{ write: odd({ checkpointLocaton: "x" }) }, "TypeError", /Did you mean checkpointLocation\?/],
   ];
   const dir = await Deno.makeTempDir();

@@ -231,7 +231,7 @@ export function numberOf(
   } = {},
 ): number {
   const value = Number(text);
-  if (text.trim() !== "" && !Number.isNaN(value) && holds(value)) return value;
+  if (text.trim() !== "" && Number.isFinite(value) && holds(value)) return value;
   throw new UsageError(`--${name} should be ${rule}, got "${text}"`);
 }
 

@@ -18,8 +18,11 @@ const SHOWN = [0, 5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 600];
 /** What the options ask for. */
 function planOf(values: Values<typeof WATERMARKS.options>) {
   const atLeast0 = { rule: "a number >= 0", holds: (value: number) => value >= 0 };
+  const probability = { rule: "a number from 0 to 1", holds: (p: number) => p >= 0 && p <= 1 };
   const number = (name: "frauds-per-day" | "threshold") =>
-    values[name] === undefined ? undefined : numberOf(name, values[name], atLeast0);
+    values[name] === undefined
+      ? undefined
+      : numberOf(name, values[name], name === "threshold" ? probability : atLeast0);
   const [, share, sign] = /^(\d*\.?\d+)(%?)$/.exec(values.loss) ?? [];
   const maxLoss = Number(share) / (sign ? 100 : 1);
   if (!(maxLoss <= 1)) {

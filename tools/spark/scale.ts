@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseDuration } from "lib";
+import { parseDuration, windowSpec } from "lib";
 import { numberOf, parseCommand, runCommand, UsageError, type Values } from "../command_line.ts";
 import { SCALE } from "./tasks.ts";
 
@@ -142,13 +142,17 @@ const DEFAULTS = needsOf(parseCommand(SCALE, []).values);
 function needsOf(values: Values<typeof SCALE.options>): Omit<Needs, "rate"> {
   const { window, slide = window, headroom, ...others } = values;
   try {
+    windowSpec(window, { slide });
     return {
       retention: parseDuration(others.retention),
       outage: parseDuration(others.outage),
       window: parseDuration(window),
       slide: parseDuration(slide),
       watermark: parseDuration(others.watermark),
-      headroom: numberOf("headroom", headroom, MORE_THAN_0),
+      headroom: numberOf("headroom", headroom, {
+        rule: "a share above 0 and up to 1",
+        holds: (share) => share > 0 && share <= 1,
+      }),
     };
   } catch (error) {
     throw new UsageError((error as Error).message);
