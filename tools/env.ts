@@ -112,7 +112,8 @@ export function chromiumFlags(): string[] {
 /** Lists the notebooks named, or all of `notebooks/`, as full paths in alphabetical order. */
 export async function listNotebooks(names: readonly string[]): Promise<readonly string[]> {
   for (const name of names) {
-    if (await exists(resolve(name))) continue;
+    const text = await Deno.readTextFile(resolve(name)).catch(() => "");
+    if (isNotebook(text)) continue;
     throw new Error(`There is no notebook "${name}": name an .ipynb file, or none for all`);
   }
   if (names.length > 0) return names.map((name) => resolve(name));
@@ -122,6 +123,14 @@ export async function listNotebooks(names: readonly string[]): Promise<readonly 
     if (entry.isFile && entry.name.endsWith(".ipynb")) found.push(join(folder, entry.name));
   }
   return found.sort();
+}
+
+function isNotebook(text: string): boolean {
+  try {
+    return Array.isArray(JSON.parse(text).cells);
+  } catch {
+    return false;
+  }
 }
 
 async function ensurePackages(): Promise<void> {

@@ -156,14 +156,17 @@ async function versions(root: string): Promise<Readonly<Record<string, string>>>
   return { Deno: Deno.version.deno, ...Object.fromEntries(shown) };
 }
 
-async function writePdf(html: string): Promise<void> {
+async function chromiumForPdf(): Promise<string> {
   const chromium = await findChromium();
-  if (chromium === undefined) {
-    throw new Error(
-      "No Chromium found for --pdf. Install Chromium or Chrome (Debian and Ubuntu: apt-get install chromium), " +
-        `or name one in the variable CHROMIUM, or open ${html} in a browser and print it to PDF.`,
-    );
-  }
+  if (chromium !== undefined) return chromium;
+  throw new Error(
+    "No Chromium found for --pdf. Install Chromium or Chrome (Debian and Ubuntu: apt-get install chromium), " +
+      "or name one in the variable CHROMIUM, or leave --pdf out and print the page from a browser.",
+  );
+}
+
+async function writePdf(html: string): Promise<void> {
+  const chromium = await chromiumForPdf();
   const pdf = html.replace(/\.html$/, ".pdf");
   const profile = await Deno.makeTempDir();
   try {
@@ -191,8 +194,10 @@ async function writePdf(html: string): Promise<void> {
 if (import.meta.main) {
   Deno.exit(
     await runCommand(REPORT, Deno.args, async ({ values: { pdf }, operands }) => {
-      const env = await ensureEnvironment();
-      for (const notebook of await listNotebooks(operands)) {
+      const notebooks = await listNotebooks(operands);
+      if (pdf) await chromiumForPdf();
+      const env = await ensureEnvironment(); // it may take minutes: all else was looked at before
+      for (const notebook of notebooks) {
         const html = await writeReport(notebook, { env, folder: join(env.root, "report") });
         const { size } = await Deno.stat(html);
         console.error(`Wrote ${html} (${Math.round(size / 1000)} kB)`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ensureEnvironment } from "../../tools/env.ts";
+import { ensureEnvironment, listNotebooks } from "../../tools/env.ts";
 import { remoteReferences, writeReport } from "../../tools/report.ts";
 
 Deno.test("remoteReferences() lists what a browser would load from outside the page", () => {
@@ -28,6 +28,16 @@ Deno.test("remoteReferences() lets links, fragments, embedded data and code in t
     '<script>const text = "<img src=http://a.example/x.png>";</script>',
   ];
   for (const html of cases) assert.deepEqual(remoteReferences(html), [], html);
+});
+
+Deno.test("listNotebooks() refuses what is no notebook, before anything is installed", async () => {
+  for (const name of ["README.md", "deno.json", "tests", "notebooks/none.ipynb"]) {
+    await assert.rejects(
+      listNotebooks([name]),
+      new RegExp(`^Error: There is no notebook "${name}"`),
+    );
+  }
+  assert.equal((await listNotebooks(["notebooks/task_d.ipynb"])).length, 1);
 });
 
 async function report(
