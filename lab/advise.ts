@@ -35,9 +35,13 @@ export async function advise(
   });
   const swept = sweep(rows, { window, threshold, delays });
   const windows = swept.windows.start.length;
-  const { words } = windows < FEWEST_WINDOWS
-    ? { words: `The topic has ${many(windows, "window")}, too few to learn a delay from.` }
-    : recommend(swept, { maxLoss });
+  const words = windows < FEWEST_WINDOWS
+    ? `The topic has ${many(windows, "window")}, too few to learn a delay from.`
+    : `${
+      recommend(swept, { maxLoss }).words
+    } This is for batches of ${maxOffsetsPerTrigger} rows: the ` +
+      `watermark moves only between batches, so with smaller ones, such as those of the watermark lab, ` +
+      `windows close sooner and the same delay loses more.`;
   return {
     alike: named.map((delay) => {
       const { from, to } = alike(swept, delay).table;
@@ -47,10 +51,6 @@ export async function advise(
           to / 1000
         } s gives the same table.`;
     }),
-    advice: [
-      `**What to choose.** ${words} This is for batches of ${maxOffsetsPerTrigger} rows: the watermark ` +
-      `moves only between batches, so with smaller ones, such as those of the watermark lab, windows ` +
-      `close sooner and the same delay loses more.`,
-    ],
+    advice: [`**What to choose.** ${words}`],
   };
 }

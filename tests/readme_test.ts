@@ -24,7 +24,7 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
   replay:
     /^replay: sent 60000 of 60000 rows to log:data\/topics transactions \(partition 0: .*\)\n$/,
   kpi: new RegExp(
-    "^kpi: done in [\\d.]+ s, 2 batches: 60000 rows read = 57000 counted \\+ 0 late \\+ " +
+    "^kpi: done in [\\d.]+ s, 41 batches: 60000 rows read = 56301 counted \\+ 699 late \\+ " +
       "0 rejected \\+ 3000 in 1 open window; 19 windows written to parquet:data/kpi, late and " +
       "rejected rows kept in data/rejected\n$",
   ),

@@ -80,7 +80,9 @@ async function main(args: Values<typeof WATERMARKS.options>): Promise<void> {
       "recall",
       "open_max",
     );
-    console.log(table(some)[jupyterDisplay]()["text/plain"]);
+    console.log(
+      table(some, { percent: ["loss", "precision", "recall"] })[jupyterDisplay]()["text/plain"],
+    );
     console.log(`\n${words}`);
   } finally {
     await Promise.all([source.close(), model.close()]);

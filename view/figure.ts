@@ -64,7 +64,7 @@ export function figure(
     const ariaLabel = i > 0 ? `${question} (continued)` : alternative;
     const svg = Plot.plot({ ...shared, ...plot, ariaLabel } as Plot.PlotOptions).outerHTML;
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" role="img" ')
-      .replace(/(\.\d\d)\d+/g, "$1");
+      .replace(/ (?!aria-)[\w-]+="[^"]*"/g, (place) => place.replace(/(\.\d\d)\d+/g, "$1"));
   });
   const lines = answers.map(({ color }, i) =>
     `<div><span aria-hidden="true" style="color:${color}">■</span> ${html(texts[i]!)}</div>`

@@ -27,6 +27,9 @@ export interface TableOptions {
   };
 }
 
+/** Characters of a cell; a message in a topic may have any number. */
+const LONGEST_TEXT = 250;
+
 /**
  * Shows a DataFrame: numbers to the right, shares as percentages, UTC times without what they share,
  * nulls as "–". A column of one text goes to the caption. Every text is escaped, so a message's `<script>` is seen and never run.
@@ -145,7 +148,7 @@ function columnOf(name: string, { values, withDate, percent: shares, bars, amoun
       return isShare ? percent(value) : count(value, digits);
     }
     const text = plain(value);
-    return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+    return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
   };
   return { isNumber, format, full: !bars?.includes(name) ? 0 : isShare ? 1 : most };
 }

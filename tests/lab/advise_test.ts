@@ -36,7 +36,7 @@ Deno.test("advise() says of each watermark which delays are alike, and recommend
 Deno.test("advise() recommends nothing from an empty topic or a few windows", async () => {
   for (const [blocks, said] of [[[[]], "0 windows"], [topic(4), "windows"]] as const) {
     const found = await advise(sourceOf(blocks), { ...settings, watermarks: ["30 seconds"] });
-    match(found.advice[0]!, new RegExp(`${said}, too few to learn a delay from`));
+    match(found.advice[0]!, new RegExp(`${said}, too few to learn a delay from\\.$`));
   }
   const empty = await advise(sourceOf([[]]), { ...settings, watermarks: ["1 minute"] });
   deepEqual(empty.alike, [""]);

@@ -1,9 +1,11 @@
 import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
+import * as Plot from "@observablehq/plot";
 import { arrival, byBatch, restartTimeline } from "../../view/batch_charts.ts";
 import { type Displayable, jupyterDisplay } from "../../view/display.ts";
 import { FIGURE_SCRIPT } from "../../view/figure_script.ts";
 import { colorAt, GREY } from "../../view/colors.ts";
+import { figure } from "../../view/figure.ts";
 import type { Run } from "../../view/run.ts";
 import {
   accountingWaterfall,
@@ -76,6 +78,17 @@ Deno.test("every chart can show a run that has done nothing yet", () => {
     const html = chart[jupyterDisplay]()["text/html"].replace(FIGURE_SCRIPT, "");
     doesNotMatch(html, /NaN|undefined|Infinity/);
   }
+});
+
+Deno.test("figure() rounds places, but no number that is read", () => {
+  const { "text/html": page } = figure("What?", {
+    answers: [{ name: "a", color: "red", says: "0.098% lost" }],
+    note: "0.0625 s",
+    plots: [{ marks: [Plot.text([[1.23456, 2]], { text: () => "0.098%" })] }],
+  })[jupyterDisplay]();
+  equal(page.match(/0\.098%/g)?.length, 3); // in the legend, in the drawing, in its words for a screen reader
+  match(page, /aria-label="[^"]*0\.0625 s"/);
+  doesNotMatch(page, /translate\([\d.,]*\.\d{3}/);
 });
 
 Deno.test("captions take their figures from the runs", () => {
