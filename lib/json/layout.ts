@@ -1,4 +1,4 @@
-// How JavaScript lays out the memory of the fast path in assembly/rows.ts.
+// How JavaScript lays out the memory of the fast path in assembly/.
 import { heap, memory, powers } from "./rows.wasm";
 import type { FieldType, Schema } from "../core/types.ts";
 
@@ -28,9 +28,9 @@ export interface FieldPlan {
   readonly isColumn: boolean;
 }
 
-/** Types as assembly/rows.ts numbers them; "feature" is a double that only the model reads. */
+/** Types as assembly/fields.ts numbers them; "feature" is a double that only the model reads. */
 const TYPES: readonly string[] = ["double", "integer", "timestamp", "string", "feature"];
-/** Size of a `Field` in assembly/rows.ts. */
+/** Size of a `Field` in assembly/fields.ts. */
 const FIELD_BYTES = 56;
 /** Where in it the start of its key stands, then the mask. */
 const KEY_START = 40;

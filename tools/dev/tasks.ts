@@ -48,7 +48,7 @@ export const GALLERY = command({
 
 export const WASM = command({
   name: "wasm",
-  does: "makes lib/json/*.wasm of the AssemblyScript in lib/json/assembly",
+  does: "makes lib/json/rows.wasm of the AssemblyScript in lib/json/assembly",
   options: { check: { help: "writes nothing; fails if a file is not what its source gives" } },
   examples: ["wasm --check"],
 });
