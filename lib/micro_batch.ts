@@ -77,8 +77,7 @@ export class MicroBatches {
     this.#stop = stop;
     this.#cursor = cursor;
     this.#entry = entry;
-    const { source, pipeline } = parts;
-    this.#reader = new ChunkReader(source, (slices) => pipeline.read(slices));
+    this.#reader = new ChunkReader(parts.source, (slices) => parts.pipeline.read(slices));
   }
 
   /** Picks up where the checkpoint's logs say. After `stop` it waits for the source no longer. */
@@ -200,7 +199,7 @@ export class MicroBatches {
     latest: Offsets,
     { until = latest, once = false, timestampMs }: TriggerLimits & { timestampMs: number },
   ): OffsetEntry | undefined {
-    const { source, pipeline, asides, maxOffsetsPerTrigger, noDataMicroBatches } = this.#parts;
+    const { source, pipeline, noDataMicroBatches } = this.#parts;
     const bound = { ...start, ...pick(until, start) };
     const end = once ? bound : this.#limit(start, bound);
     const closesWindows = noDataMicroBatches && !once && pipeline.mode !== "complete" &&
@@ -211,13 +210,7 @@ export class MicroBatches {
       sourceId: source.identity ?? this.#cursor.sourceId,
       batchWatermarkMs: this.#cursor.watermark,
       batchTimestampMs: timestampMs,
-      conf: {
-        ...pipeline.conf,
-        ...maxOffsetsPerTrigger && { maxOffsetsPerTrigger: String(maxOffsetsPerTrigger) },
-        ...Object.fromEntries(
-          Object.entries(asides).flatMap(([kind, sink]) => sink ? [[kind, sink.description]] : []),
-        ),
-      },
+      conf: pipeline.conf,
     };
   }
 

@@ -90,12 +90,14 @@ export class Pipeline {
 
   constructor(plan: QueryPlan, takes: Takes) {
     const { schema, model, columns, aggregation, eventTime, timeColumn } = plan;
+    const { maxOffsetsPerTrigger } = plan.options;
+    const { outputMode, rejected, rows } = takes;
     this.#plan = plan;
     this.#takes = takes;
-    this.#fields = fieldsRead(plan, aggregation, takes.rows);
+    this.#fields = fieldsRead(plan, aggregation, rows);
     const wanted = [timeColumn, ...this.#fields.map(({ name }) => name)];
     this.#chunkPlan = { schema, columns: wanted, ...model && { model } };
-    this.mode = takes.outputMode;
+    this.mode = outputMode;
     this.size = aggregation.window.size;
     this.merges = aggregation.slots.map(({ merge }) => merge);
     this.delay = eventTime ? parseDuration(eventTime.delay) : null;
@@ -106,6 +108,9 @@ export class Pipeline {
       ...eventTime?.idleAfter && { "watermark.idleAfter": eventTime.idleAfter },
       ...model && { "model.sha256": model.sha256 },
       ...columns.length > 0 && { columns: columns.flat().join(", ") }, // the threshold
+      ...maxOffsetsPerTrigger && { maxOffsetsPerTrigger: String(maxOffsetsPerTrigger) },
+      ...rejected && { rejected: rejected.description },
+      ...rows && { rows: rows.sink.description },
     };
   }
 
