@@ -5,9 +5,15 @@ import { alike } from "./alike.ts";
 import { recommend } from "./recommend.ts";
 import { readScoredRows } from "./scored_rows.ts";
 import { sweep } from "./sweep.ts";
+import { type WhatIfData, whatIfData } from "./what_if.ts";
 
 /** Fewer windows than this have no part to learn from and another to check on. */
 const FEWEST_WINDOWS = 10;
+
+/** What one pass over a topic gives: words, and what the figure with the two sliders is made of. */
+export interface Pass extends Advice {
+  readonly whatIf: WhatIfData;
+}
 
 /**
  * Says from one pass over a topic which delays give the tables of these watermarks, and which delay loses
@@ -24,7 +30,7 @@ export async function advise(
     readonly schema?: Schema;
     readonly maxLoss?: number;
   },
-): Promise<Advice> {
+): Promise<Pass> {
   const named = watermarks.map(parseDuration);
   const seconds = Array.from({ length: 601 }, (_, i) => i * 1000);
   const delays = Float64Array.from(new Set([...seconds, ...named])).sort();
@@ -43,6 +49,7 @@ export async function advise(
       `watermark moves only between batches, so with smaller ones, such as those of the watermark lab, ` +
       `windows close sooner and the same delay loses more.`;
   return {
+    whatIf: whatIfData(rows, { window }),
     alike: named.map((delay) => {
       const { from, to } = alike(swept, delay).table;
       return from === to || windows === 0

@@ -43,8 +43,9 @@ export interface Setting {
   readonly threshold: number;
 }
 
-/** Most rows that a page carries: 60 bytes each. */
+/** Most rows that a page carries, 60 bytes each, and most windows, which are drawn at every move. */
 const MAX_ROWS = 12_000;
+const MAX_WINDOWS = 300;
 
 /** Collects what `whatIf` needs, for every threshold from `least` on. */
 export function whatIfData(
@@ -67,7 +68,8 @@ export function whatIfData(
   const starts: number[] = [];
   for (const [start, batches] of [...byWindow].sort(([a], [b]) => a - b)) {
     const rows = [...batches.values()].flat().filter(isWanted).length;
-    if (wanted.length + rows > MAX_ROWS && starts.length > 0) break;
+    const isFull = wanted.length + rows > MAX_ROWS || starts.length === MAX_WINDOWS;
+    if (isFull && starts.length > 0) break;
     for (const [k, rows] of [...batches].sort(([a], [b]) => a - b)) {
       const cell = cells.window.push(starts.length) - 1;
       cells.batch.push(k);

@@ -1,4 +1,4 @@
-import { type Displayable, displayable } from "../view/display.ts";
+import { type Displayable, displayable, paragraphs } from "../view/display.ts";
 import { wilson } from "../view/statistics.ts";
 import { type Setting, whatIf, type WhatIfData } from "./what_if.ts";
 import { drawWhatIf, type Parts, runWhatIf } from "./what_if_page.ts";
@@ -18,11 +18,37 @@ const style = `<style>.what-if{max-width:760px;margin:0 0 1.5em;color:inherit}
 .what-if button{font:inherit;color:inherit;background:none;border:0;text-decoration:underline dotted;text-underline-offset:3px;padding:0 9px;margin:0 -9px;min-width:26px;min-height:24px;text-align:right;cursor:pointer}
 .what-if :focus-visible{outline:2px solid #0072b2;outline-offset:1px}</style>`;
 
+/** Returns the place of the sliders that is nearest to a setting. */
+function nearest({ delay, threshold }: Setting): Setting {
+  const clamp = (value: number, least: number, most: number) =>
+    Math.min(most, Math.max(least, value));
+  return {
+    delay: 1000 * clamp(Math.round(delay / 1000), 0, 600),
+    threshold: clamp(Math.round(threshold * 100), 1, 99) / 100,
+  };
+}
+
 /**
  * Shows what any watermark delay from 0 to 10 minutes and any threshold would give, by two sliders, and
- * the rows behind each count. Without scripts it is a table of `setting`.
+ * the rows behind each count. Without scripts it is a table of the run's `own` setting, or of the place
+ * of the sliders that is nearest to it.
  */
-export function whatIfFigure(data: WhatIfData, setting: Setting): Displayable {
+export function whatIfFigure(data: WhatIfData, own: Setting): Displayable {
+  if (data.starts.length === 0) {
+    return paragraphs([
+      "**No row is in a window**, so no delay and no threshold changes anything.",
+    ]);
+  }
+  const setting = nearest(own);
+  const isOwn = setting.delay === own.delay && setting.threshold === own.threshold;
+  const place = isOwn
+    ? "the run's own"
+    : `the nearest to the run's own, ${own.delay / 1000} seconds and ${own.threshold}`;
+  const note = data.newest.length >= 3
+    ? ""
+    : "<p><b>Too few batches for a loss.</b> A row can be " +
+      `late from the third batch on, and there are ${data.newest.length}: the delay changes only ` +
+      "which windows are final.</p>";
   const parts: Parts = drawWhatIf(data, setting, { whatIf, wilson });
   const id = `what-if-${crypto.randomUUID()}`;
   const seconds = setting.delay / 1000;
@@ -45,13 +71,15 @@ ${
       setting.threshold.toFixed(2),
     )
   }</div>
-<p>At a delay of <b>${seconds} seconds</b> and a threshold of <b>${setting.threshold}</b>, the run's own; with scripts, two sliders change both.</p>
+<p>At a delay of <b>${seconds} seconds</b> and a threshold of <b>${setting.threshold}</b>, ${place}<span data-part="still">; with scripts, two sliders change both</span>.</p>${note}
 <dl data-part="facts" aria-live="polite">${parts.facts}</dl>
 <div class="plots"><div data-part="loss">${parts.loss}</div><div data-part="rates">${parts.rates}</div></div>
 <div class="scroll" data-part="table" tabindex="0" role="region" aria-label="Windows at this setting">${parts.table}</div>
 <div class="scroll" data-part="rows" aria-live="polite"></div>
 <script type="application/json">${json}</script>
-<script>(()=>{const root=document.getElementById("${id}");if(!root)return;root.querySelector("p").remove();
+<script>(()=>{const root=document.getElementById("${id}");if(!root)return;root.querySelector("${
+    isOwn ? "p" : "[data-part=still]"
+  }").remove();
 (${runWhatIf})(root,JSON.parse(root.querySelector("script[type='application/json']").textContent),${tools})})()</script>
 </section>`;
   const { final } = whatIf(data, setting);

@@ -1,6 +1,15 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { windowSpec } from "lib";
-import { advise, alike, readScoredRows, recommend, sweep } from "../../lab/mod.ts";
+import { jupyterDisplay } from "../../view/display.ts";
+import {
+  advise,
+  alike,
+  type Pass,
+  readScoredRows,
+  recommend,
+  sweep,
+  whatIfFigure,
+} from "../../lab/mod.ts";
 import { model, type Row, SCHEMA, THRESHOLD } from "./engine.ts";
 import { sourceOf } from "./topics.ts";
 
@@ -40,4 +49,14 @@ Deno.test("advise() recommends nothing from an empty topic or a few windows", as
   }
   const empty = await advise(sourceOf([[]]), { ...settings, watermarks: ["1 minute"] });
   deepEqual(empty.alike, [""]);
+  const said = (pass: Pass, delay = 30_000, threshold = 0.5) =>
+    whatIfFigure(pass.whatIf, { delay, threshold })[jupyterDisplay]()["text/html"];
+  match(said(empty), /No row is in a window/);
+  const few = await advise(sourceOf(topic(2)), { ...settings, watermarks: ["1 minute"] });
+  match(said(few), /Too few batches for a loss.* there are 2: /s);
+  match(said(few), /a threshold of <b>0.5<\/b>, the run's own/);
+  match(
+    said(few, 900_000, 0),
+    /<b>600 seconds<\/b>.*<b>0.01<\/b>, the nearest to .* 900 seconds and 0</s,
+  );
 });
