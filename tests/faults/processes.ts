@@ -46,9 +46,9 @@ export async function signalSuite({ dir, table }: SuiteOptions): Promise<void> {
       const place = placeIn(join(dir, `${signal}-${twice}`));
       const { topic, sendRest } = await newTopic(place.dir);
       const log = join(place.dir, "hangs");
-      // The 60th effect, in batch 1, never ends: the batch is running whenever the signal comes.
+      // An effect of batch 1 never ends: the batch is running whenever the signal comes.
       const env: Record<string, string> = twice
-        ? { CRASH_AT: "60:before", CRASH_HOW: "hang", CRASH_LOG: log }
+        ? { CRASH_AT: `${join("state", ".1.tmp")}:before`, CRASH_HOW: "hang", CRASH_LOG: log }
         : { CRASH_LOG: log };
       const options = kpiArgs(topic, place, ["--trigger", "50 milliseconds"]);
       const { process, ended } = startKpi(options, { crashes: true, env });
