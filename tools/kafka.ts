@@ -59,7 +59,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await Deno.writeTextFile(config, [template, ...options.properties ?? []].join("\n") + "\n");
   if (!(await exists(`${dir}/data/meta.properties`))) {
     onProgress("formatting its storage");
-    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    bytes[0]! &= 0x7f; // or one id in 64 begins with "-", which the tool takes for an option
+    const id = Buffer.from(bytes).toString("base64url");
     const args = ["format", "-t", id, "-c", config];
     const format = await run("java", [...classPath(), "kafka.tools.StorageTool", ...args]);
     if (!format) throw new Error(`Cannot format the storage in ${dir}: see java's output above`);
