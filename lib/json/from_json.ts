@@ -9,7 +9,7 @@ import {
   textAt,
   type Token,
 } from "./tokens.ts";
-import { readPlainRows, type Values } from "./rows.ts";
+import { type Reading, readPlainRows, type Values } from "./rows.ts";
 import type {
   Field,
   FieldType,
@@ -60,12 +60,10 @@ const expectations: Readonly<Record<FieldType, string>> = {
  */
 export function readMessages(
   messages: Iterable<Values>,
-  length: number,
-  schema: Schema,
-  features: readonly string[] = [],
-  wanted: readonly string[] = [],
+  reading: Reading,
 ): ParsedBatch {
-  const rows = readPlainRows(messages, length, schema, features, wanted);
+  const { length, schema, features = [] } = reading;
+  const rows = readPlainRows(messages, reading);
   const { matrix, unscored, ...columns } = rows;
   const targets = schema.map((field, i): Target => ({
     field,
@@ -123,7 +121,7 @@ export function ownColumns(parsed: ParsedBatch, names?: readonly string[]): Pars
  */
 export function parseMessages(messages: readonly Values[], schema: Schema): ParsedBatch {
   const length = messages.reduce((sum, { starts }) => sum + starts.length, 0);
-  return ownColumns(readMessages(messages, length, schema));
+  return ownColumns(readMessages(messages, { length, schema }));
 }
 
 function newColumn({ field, numbers, strings, nulls }: Target): NumberColumn | StringColumn {

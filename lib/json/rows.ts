@@ -102,13 +102,21 @@ export function lostMessages(file: string, what: string): RangeError {
   );
 }
 
-/** Reads `length` rows as far as they are plain; see assembly/rows.ts for what that is. */
+/** What to make of messages. */
+export interface Reading {
+  /** Of all messages together. */
+  readonly length: number;
+  readonly schema: Schema;
+  /** What a model reads as a matrix, if it does. */
+  readonly features?: readonly string[];
+  /** Of the features, those wanted as columns too. */
+  readonly wanted?: readonly string[];
+}
+
+/** Reads rows as far as they are plain; see assembly/rows.ts for what that is. */
 export function readPlainRows(
   messages: Iterable<Values>,
-  length: number,
-  schema: Schema,
-  features: readonly string[] = [],
-  wanted: readonly string[] = [],
+  { length, schema, features = [], wanted = [] }: Reading,
 ): Rows {
   const width = schema.length;
   const layout = layoutOf(schema, length, features.length);

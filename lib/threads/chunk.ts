@@ -74,7 +74,12 @@ export async function readChunk(
     : [];
   const messages = ranges.length > 0 ? linesInBlocks(ranges, schema, features) : values;
   const length = slices.reduce((sum, slice) => sum + lengthOf(slice), 0);
-  const read = readMessages(messages, length, schema, features, columns);
+  const read = readMessages(messages, {
+    length,
+    schema,
+    features,
+    ...columns && { wanted: columns },
+  });
   const scoring = features.length > 0 // before anything is read here again
     ? model!.scoreMatrix!(read.matrix!, read.unscored!, read.length)
     : model?.score(read.columns, read.length);

@@ -71,9 +71,9 @@ Deno.test("each feature is the float32 nearest to its text, with and without the
       return `{"event_time":"2024-01-01T10:00:04.208Z","Time":0,${texts.join(",")},"Class":0}`;
     }))];
     const wanted = ["event_time", "Class"];
-    const args = [rows.length, TRANSACTION_SCHEMA, FEATURES, wanted] as const;
-    plain += rows.length - readPlainRows(messages, ...args).left.length;
-    const { matrix, unscored } = readMessages(messages, ...args);
+    const reading = { length: rows.length, schema: TRANSACTION_SCHEMA, features: FEATURES, wanted };
+    plain += rows.length - readPlainRows(messages, reading).left.length;
+    const { matrix, unscored } = readMessages(messages, reading);
     for (const [row, cells] of rows.entries()) {
       let isUnscored = 0;
       for (const [i, { name, kind, text }] of cells.entries()) {

@@ -20,7 +20,7 @@ const row = '{"event_time":"2024-02-29T23:59:59.999Z","V1":-1.3598071336738,"Amo
 
 Deno.test("readPlainRows() reads rows as programs write them, and no others", () => {
   const isPlain = (text: string) =>
-    readPlainRows([messagesOf([text])], 1, schema).left.length === 0;
+    readPlainRows([messagesOf([text])], { length: 1, schema }).left.length === 0;
   const plain = [
     row,
     JSON.stringify(JSON.parse(row), null, 2),
@@ -100,7 +100,7 @@ Deno.test("readPlainRows() rounds numbers as JSON.parse does", () => {
     }),
     (numbers) => {
       const messages = [messagesOf(numbers.map((number) => `{"V1":${number}}`))];
-      const rows = readPlainRows(messages, numbers.length, schema);
+      const rows = readPlainRows(messages, { length: numbers.length, schema });
       const left = new Set(rows.left.map(({ row }) => row));
       numbers.forEach((number, i) => {
         if (left.has(i)) return;
@@ -137,7 +137,7 @@ Deno.test("parseMessages() reads a row alike with and without the fast path", ()
     const nested = text.indexOf(125) === 1 ? '{"":[]' : '{"":[],'; // `{}` has nothing to part from
     const slow = new Uint8Array([...encoder.encode(nested), ...text.subarray(1)]);
     const batch = parseMessages([messagesOf([text, slow, row])], schema);
-    assert.equal(readPlainRows([messagesOf([slow])], 1, schema).left.length, 1);
+    assert.equal(readPlainRows([messagesOf([slow])], { length: 1, schema }).left.length, 1);
     for (const [name, column] of Object.entries(batch.columns)) {
       const { values, nulls } = column as NumberColumn;
       const got = [0, 1].map((i) => nulls?.[i] === 1 ? null : values[i]);
