@@ -3,7 +3,7 @@ import pl, { type DataFrame } from "polars";
 import { batchIds } from "../lib/checkpoint/checkpoint.ts";
 import { StateLog } from "../lib/checkpoint/state_log.ts";
 import { asTimestamps, doubles } from "../lib/core/frame.ts";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { groupsIn } from "../lib/core/state.ts";
 import { inspectCheckpoint } from "./inspect.ts";
 

@@ -9,7 +9,8 @@ import {
   type OffsetEntry,
   resume,
 } from "../lib/core/plan.ts";
-import { isoText, isoTime, type RowTotals } from "../lib/core/progress.ts";
+import type { RowTotals } from "../lib/core/progress.ts";
+import { isoText, isoTime } from "../lib/core/time.ts";
 import { groupsIn, plainKey } from "../lib/core/state.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { readFile } from "../lib/files.ts";

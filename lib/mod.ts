@@ -32,7 +32,7 @@ export { parseDuration } from "./core/duration.ts";
 export { lastWindowStart, type WindowSpec, windowSpec } from "./core/window.ts";
 export { advanceWatermark } from "./core/watermark.ts";
 export { limitOffsets } from "./core/plan.ts";
-export { isoTime } from "./core/progress.ts";
+export { isoTime } from "./core/time.ts";
 export type { RowAccounting, SourceProgress, StreamingQueryProgress } from "./core/progress.ts";
 export type {
   Field,

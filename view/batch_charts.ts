@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { clock, count, type Displayable } from "./display.ts";
 import { answersOf, figure, HIT, timeAxis } from "./figure.ts";

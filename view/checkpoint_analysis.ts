@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { clock, count, type Displayable, many, paragraphs } from "./display.ts";
 import { lostByRestart, type Restart } from "./restart.ts";
 import { position } from "./run.ts";

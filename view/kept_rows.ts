@@ -1,5 +1,5 @@
 import { lastWindowStart } from "lib";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { isClosed, windowsPerRow } from "../lib/core/window.ts";
 import type { Run } from "./run.ts";
 

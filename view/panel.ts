@@ -1,6 +1,6 @@
 import pl, { type DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { clock, type Content, count, html, jupyterDisplay, plain } from "./display.ts";
 import { position } from "./run.ts";
 import { table } from "./table.ts";

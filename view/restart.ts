@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
 import type { Offsets, Source, StreamingQueryProgress, WindowSpec } from "lib";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { lastWindowStart } from "lib";
 import { eventTimesOf } from "./messages.ts";
 import { count, many } from "./display.ts";

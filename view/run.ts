@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
 import type { RowAccounting, SourceProgress, StreamingQueryProgress, WindowSpec } from "lib";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { count, percent } from "./display.ts";
 import { greatest } from "./statistics.ts";
 

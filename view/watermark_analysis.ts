@@ -1,5 +1,5 @@
 import { parseDuration } from "lib";
-import { timeOf } from "../lib/core/progress.ts";
+import { timeOf } from "../lib/core/time.ts";
 import { count, type Displayable, many, paragraphs, percent, seconds } from "./display.ts";
 import { labelOf } from "./experiment.ts";
 import { countFrauds } from "./messages.ts";

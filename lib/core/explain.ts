@@ -1,5 +1,6 @@
 import type { Group } from "./state.ts";
-import { isoTime, type StreamingQueryProgress, timeOf } from "./progress.ts";
+import type { StreamingQueryProgress } from "./progress.ts";
+import { isoTime, timeOf } from "./time.ts";
 import type { OutputMode } from "./types.ts";
 
 /** Batches without news after which a partition is called idle and a watermark stuck. */

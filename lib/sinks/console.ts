@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
 import { plainRows } from "../core/plain_rows.ts";
-import { isoText } from "../core/progress.ts";
+import { isoText } from "../core/time.ts";
 import type { Sink } from "../core/types.ts";
 
 /** Longer values are cut, as Spark does unless told otherwise. */

@@ -8,7 +8,7 @@ import {
   sweep,
   thresholdCurve,
 } from "../../lab/mod.ts";
-import { isoTime } from "../../lib/core/progress.ts";
+import { isoTime } from "../../lib/core/time.ts";
 import { model, SCHEMA } from "./engine.ts";
 
 const MINUTE = 60_000;

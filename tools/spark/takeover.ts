@@ -7,7 +7,7 @@ import { type DataFrame } from "polars";
 import { type KpiSpec, openKpis, openSource, parseDuration, type Sink, windowSpec } from "lib";
 import { Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
 import { lastWindowStart } from "../../lib/core/window.ts";
-import { timeOf } from "../../lib/core/progress.ts";
+import { timeOf } from "../../lib/core/time.ts";
 import { newState } from "../../lib/core/state.ts";
 import type { Offsets } from "../../lib/core/types.ts";
 import { makeFolder, readFile, syncFolder } from "../../lib/files.ts";
