@@ -54,7 +54,7 @@ function fromCsv(file: string, names: readonly string[], limit: number): Numbers
     }
     for (const [i, { values }] of columns.entries()) {
       const text = record[places[i]!]!;
-      values.push(numberOf(text) ?? refuse(names[i]!, rows, text));
+      values.push(numberIn(text, names[i]!, rows));
     }
   }
   if (header === undefined) throw new RangeError("it is empty");
@@ -99,7 +99,12 @@ function fromParquet(file: string, names: readonly string[], limit: number): Num
   const rows = frame.head(Math.min(limit, frame.height));
   return names.map((name) => {
     const column = rows.getColumn(name);
-    return { values: numbersOf(column), isFloat32: column.dtype.equals(pl.Float32) };
+    try {
+      return { values: numbersOf(column), isFloat32: column.dtype.equals(pl.Float32) };
+    } catch (error) {
+      const { message } = error as Error;
+      throw error instanceof RangeError ? error : new RangeError(`column ${name}: ${message}`);
+    }
   });
 }
 
@@ -109,14 +114,12 @@ function numbersOf(column: Series): number[] {
   const values = (read: Series) => read.toArray() as unknown[];
   if (/^Float\d+$/.test(kind)) return values(column).map((value) => value as number ?? NaN);
   if (kind === "Bool" && name === "Class") return numbersOf(column.cast(pl.Float64));
-  const isInteger = /^U?Int\d+$/.test(kind);
-  if (isInteger || ["Utf8", "String", "Categorical", "Enum", "Decimal"].includes(kind)) {
-    return values(column.cast(pl.Utf8)).map((text, row) => {
-      if (text === null) return NaN;
-      const number = numberOf(text as string);
-      if (isInteger && !Number.isSafeInteger(number)) refuse(name, row + 1, text, TOO_LONG);
-      return number ?? refuse(name, row + 1, text);
-    });
+  if (
+    /^U?Int\d+$/.test(kind) || ["Utf8", "String", "Categorical", "Enum", "Decimal"].includes(kind)
+  ) {
+    return values(column.cast(pl.Utf8)).map((text, row) =>
+      text === null ? NaN : numberIn(text as string, name, row + 1)
+    );
   }
   return values(column).map((value, row) =>
     value === null ? NaN : refuse(name, row + 1, value, ` of type ${kind}`)
@@ -124,6 +127,7 @@ function numbersOf(column: Series): number[] {
 }
 
 const TOO_LONG = " has too many digits for a double: it";
+const INTEGER = /^\s*[+-]?\d+\s*$/;
 const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 const NO_NUMBER = /^\s*(?:[+-]?(?:nan|inf|infinity))?\s*$/i;
 
@@ -132,6 +136,12 @@ function numberOf(text: string): number | undefined {
   if (!NUMBER.test(text)) return NO_NUMBER.test(text) ? NaN : undefined;
   const number = Number(text);
   return Number.isFinite(number) ? number : undefined;
+}
+
+function numberIn(text: string, name: string, row: number): number {
+  const number = numberOf(text) ?? refuse(name, row, text);
+  if (INTEGER.test(text) && !Number.isSafeInteger(number)) refuse(name, row, text, TOO_LONG);
+  return number;
 }
 
 function refuse(name: string, row: number, value: unknown, type = ""): never {
