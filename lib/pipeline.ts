@@ -8,7 +8,9 @@ import {
   keptFrame,
   lateRows,
   problemRows,
+  rejectAhead,
   type RowTimes,
+  timesOf,
 } from "./core/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, partialGroups, rowsOf } from "./core/frame.ts";
@@ -186,30 +188,6 @@ export class Pipeline {
       ...rows && { rows: keptFrame(frame, rows, (row) => placeOf(slices, row), times) },
     };
   }
-}
-
-/** Returns the event times, NaN where there is none; the column's own values if none is missing. */
-function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Array {
-  if (nullCount === 0) return values;
-  const times = values.slice();
-  for (let row = 0; row < times.length; row++) {
-    if (nulls[row] === 1) times[row] = NaN;
-  }
-  return times;
-}
-
-/** Returns event times with NaN for those too far ahead of the clock (epoch ms), and which these are. */
-function rejectAhead(times: Float64Array, clock: number, maxAhead: string | undefined) {
-  const ahead: { row: number; reason: string }[] = [];
-  if (maxAhead === undefined) return { eventTimes: times, ahead };
-  const limit = clock + parseDuration(maxAhead);
-  const eventTimes = times.slice();
-  for (let row = 0; row < eventTimes.length; row++) {
-    if (!(eventTimes[row]! > limit)) continue;
-    eventTimes[row] = NaN;
-    ahead.push({ row, reason: `event time is more than ${maxAhead} ahead of the clock` });
-  }
-  return { eventTimes, ahead };
 }
 
 /** Returns what the chunks of a batch come to; no table of rows to keep aside if there was no chunk. */

@@ -1,6 +1,7 @@
 import pl, { type DataFrame, type Expr, type Series } from "polars";
+import { parseDuration } from "./duration.ts";
 import { doubles } from "./frame.ts";
-import type { Messages, Problem } from "./types.ts";
+import type { Messages, NumberColumn, Problem } from "./types.ts";
 import { isClosed, lastWindowStart, type WindowSpec } from "./window.ts";
 
 /** A row to keep aside, by its index in the batch. */
@@ -9,6 +10,30 @@ export interface AsideRow {
   /** `late`: its windows were closed. `rejected`: it is in no window. `malformed`: it lost a field, or text behind them, and counts. */
   readonly kind: "late" | "rejected" | "malformed";
   readonly reason: string;
+}
+
+/** Returns the event times, NaN where there is none; the column's own values if none is missing. */
+export function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Array {
+  if (nullCount === 0) return values;
+  const times = values.slice();
+  for (let row = 0; row < times.length; row++) {
+    if (nulls[row] === 1) times[row] = NaN;
+  }
+  return times;
+}
+
+/** Returns event times with NaN for those too far ahead of the clock (epoch ms), and which these are. */
+export function rejectAhead(times: Float64Array, clock: number, maxAhead: string | undefined) {
+  const ahead: { row: number; reason: string }[] = [];
+  if (maxAhead === undefined) return { eventTimes: times, ahead };
+  const limit = clock + parseDuration(maxAhead);
+  const eventTimes = times.slice();
+  for (let row = 0; row < eventTimes.length; row++) {
+    if (!(eventTimes[row]! > limit)) continue;
+    eventTimes[row] = NaN;
+    ahead.push({ row, reason: `event time is more than ${maxAhead} ahead of the clock` });
+  }
+  return { eventTimes, ahead };
 }
 
 /** Returns why each row is in no window or lost a field; a row appears once. */
