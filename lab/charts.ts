@@ -171,7 +171,7 @@ export function thresholds(curve: DataFrame, { threshold }: { threshold: number 
   });
 }
 
-const panel = { height: 180, marginRight: 70 };
+const panel = { height: 180, marginLeft: 64, marginRight: 70 };
 const guide = { stroke: "color", strokeDasharray: dashes[2], strokeWidth: 2 } as const;
 
 /** The rows of the sweep's table as numbers; null is NaN. */

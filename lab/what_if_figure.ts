@@ -15,8 +15,9 @@ const style = `<style>.what-if{max-width:760px;margin:0 0 1.5em;color:inherit}
 .what-if caption{text-align:left;font-weight:600;padding:0 0 6px}.what-if caption span{position:sticky;left:0;display:block;width:min(720px,88vw)}.what-if :is(th,td){padding:2px 9px;text-align:right;white-space:nowrap}
 .what-if th:first-child{text-align:left;font-weight:400}.what-if thead th,.what-if tfoot *{font-weight:600!important}
 .what-if tbody tr{border-bottom:1px solid #7f7f7f4d}.what-if tfoot tr{border-top:1px solid}
-.what-if button{font:inherit;color:inherit;background:none;border:0;text-decoration:underline dotted;text-underline-offset:3px;padding:0 9px;margin:0 -9px;min-width:26px;min-height:24px;text-align:right;cursor:pointer}
-.what-if :focus-visible{outline:2px solid #0072b2;outline-offset:1px}</style>`;
+.what-if :is(th,td){vertical-align:baseline!important}.what-if button{font:inherit;color:inherit;background:none;border:0;text-decoration:underline dotted;text-underline-offset:3px;padding:0 9px;margin:0 -9px;min-width:26px;min-height:24px;text-align:right;cursor:pointer}
+.what-if :focus-visible{outline:2px solid #0072b2;outline-offset:1px}
+@media print{.what-if .scroll{overflow:visible}.what-if table{font-size:10px}.what-if :is(th,td){padding:2px 5px}}</style>`;
 
 /** Returns the place of the sliders that is nearest to a setting. */
 function nearest({ delay, threshold }: Setting): Setting {

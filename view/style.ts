@@ -12,7 +12,7 @@ export const STYLE = `<style>.kpi-table,.kpi-figure{container-type:inline-size}
 .kpi-table caption{caption-side:top;text-align:left;padding:0 0 6px;font-weight:600}
 .kpi-table caption span{position:sticky;left:0;display:inline-block;max-width:100cqw;white-space:normal}
 .kpi-table :is(th,td){padding:3px 10px;text-align:left;white-space:nowrap;font-weight:400;vertical-align:top}
-.kpi-table td:not(.n){white-space:normal;min-width:5em}
+.kpi-table td.w{white-space:normal;min-width:14em}
 .kpi-table .n{text-align:right;print-color-adjust:exact}
 .kpi-table tr>th:first-child{position:sticky;left:0;z-index:1;background:${PAGE}}
 .kpi-table :is(thead,tfoot) *{font-weight:600}.kpi-table tbody tr{border-bottom:1px solid #7f7f7f4d}
@@ -30,6 +30,7 @@ export const STYLE = `<style>.kpi-table,.kpi-figure{container-type:inline-size}
 .kpi-figure svg{max-width:100%;height:auto}.kpi-figure .said{display:block;min-height:1.5em;font-size:12px;font-variant-numeric:tabular-nums}
 .kpi-figure svg:focus{outline:none}.kpi-figure svg:focus-visible{outline:2px solid #0072b2}.kpi-figure .now{stroke:currentColor;stroke-width:1.5}
 .kpi-figure figcaption{font-size:12px;margin-top:4px}
+@container (min-width:641px){.kpi-table caption span{width:max-content;max-width:min(60em,100cqw - 5em);margin-right:-60em}}
 @container (max-width:640px){.kpi-table table{font-size:12px}.kpi-table :is(th,td){padding:3px 6px}
 .kpi-figure svg{font-size:14px!important}}
 @container (max-width:480px){.kpi-figure svg{min-width:600px}}

@@ -28,7 +28,7 @@ export interface TableOptions {
 }
 
 /** Characters of a cell; a message in a topic may have any number. */
-const LONGEST_TEXT = 250;
+const LONGEST_TEXT = 300;
 
 /**
  * Shows a DataFrame: numbers to the right, shares as percentages, UTC times without what they share,
@@ -61,20 +61,18 @@ export function table(rows: DataFrame, options: TableOptions = {}): Displayable 
     );
 
   const cells = (texts: readonly string[], row = -1) =>
-    columns.map(({ name, isNumber, values, full }, i) => {
+    columns.map(({ name, look, values, full }, i) => {
       const width = full > 0 ? (Number(values[row] ?? 0) / full * 100).toFixed(1) : 0;
       const bar = `background:linear-gradient(90deg,#7f7f7f4d ${width}%,transparent 0)`;
       const opens = behind?.of(row, name) ?? [];
-      const look = (isNumber ? ' class="n"' : "") + (Number(width) > 0 ? ` style="${bar}"` : "") +
+      const attributes = look + (Number(width) > 0 ? ` style="${bar}"` : "") +
         (opens.length > 0 ? ` data-rows="${opens.join(" ")}"` : "");
       const [open, close] = i === 0 ? ['th scope="row"', "th"] : ["td", "td"];
-      return `<${open}${look}${isLive ? exactly(values[row], texts[i]!) : ""}>${
+      return `<${open}${attributes}${isLive ? exactly(values[row], texts[i]!) : ""}>${
         html(texts[i])
       }</${close}>`;
     }).join("");
-  const heads = columns.map(({ isNumber }, i) =>
-    `<th scope="col"${isNumber ? ' class="n"' : ""}>${html(names[i])}</th>`
-  );
+  const heads = columns.map(({ look }, i) => `<th scope="col"${look}>${html(names[i])}</th>`);
   const trs = body.map((texts, i) =>
     `<tr${marked?.has(i) ? ' class="m"' : ""}>${cells(texts, i)}</tr>`
   );
@@ -150,5 +148,7 @@ function columnOf(name: string, { values, withDate, percent: shares, bars, amoun
     const text = plain(value);
     return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
   };
-  return { isNumber, format, full: !bars?.includes(name) ? 0 : isShare ? 1 : most };
+  const isLong = present.some((value) => typeof value === "string" && value.length > 40);
+  const look = isNumber ? ' class="n"' : isLong ? ' class="w"' : ""; // wide text wraps, numbers stand right
+  return { isNumber, look, format, full: !bars?.includes(name) ? 0 : isShare ? 1 : most };
 }

@@ -73,10 +73,20 @@ Deno.test("table() never lets a value become markup or move a terminal's cursor"
   );
 });
 
+Deno.test("table() wraps long texts only", () => {
+  const rows = pl.DataFrame([
+    { batch: 1, few: "12 alerts, 9 frauds", message: "x ".repeat(40) },
+    { batch: 2, few: "1 alert", message: null },
+  ]);
+  const page = htmlOf(table(rows));
+  match(page, /<td>12 alerts, 9 frauds<\/td><td class="w">x x/);
+  match(page, /<td>1 alert<\/td><td class="w">–/);
+});
+
 Deno.test("table() cuts a long text and says how many rows it leaves out", () => {
   const rows = pl.DataFrame([pl.Series("text", ["x".repeat(500), "b", "c", "d"], pl.Utf8)]);
   const lines = textOf(table(rows, { maxRows: 3 })).split("\n");
-  equal(lines[2], `${"x".repeat(249)}…`);
+  equal(lines[2], `${"x".repeat(299)}…`);
   equal(lines.at(-1), "… 1 more row");
   match(htmlOf(table(rows, { maxRows: 1 })), /… 3 more rows/);
   doesNotMatch(textOf(table(rows)), /more row/);
