@@ -10,7 +10,7 @@ import { type Changes, type StateEntry, StateLog } from "./state_log.ts";
 
 const FOLDERS = ["offsets", "state", "commits", join("sources", "0")];
 
-/** What a restart may not change: source, schema, window, keys, aggregates, kind of output mode. */
+/** What a restart may not change: source, schema, window, keys, aggregates and their types, kind of output mode. */
 export type QueryIdentity = Readonly<Record<string, string>>;
 
 /** Where the first batch begins, as the end of one before it. */
@@ -186,7 +186,8 @@ function idOf(path: string, text: string, identity: QueryIdentity): string {
   const changed = Object.keys({ ...query, ...identity })
     .filter((k) => query[k] !== identity[k] && !isOlder(k, query[k], identity[k]));
   if (changed.length > 0) {
-    const list = changed.map((key) => `${key} was ${query[key]} and is now ${identity[key]}`);
+    const told = changed.filter((key) => key !== "types" || changed.length === 1); // they follow
+    const list = told.map((key) => `${key} was ${query[key]} and is now ${identity[key]}`);
     throw new TypeError(
       `Cannot restart from "${path}": ${list.join("; ")}. ` +
         `Undo the change, or start over with a new checkpoint`,
