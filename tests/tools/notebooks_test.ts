@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ROOT } from "../../tools/env.ts";
 import {
   checkNotebook,
-  formatted,
+  formattedNotebook,
   joinCells,
   type Notebook,
   savedErrors,
@@ -78,11 +78,11 @@ Deno.test("savedErrors() refuses a notebook that was saved with an error output"
   assert.deepEqual(savedErrors(notebook("1")), []);
 });
 
-Deno.test("formatted() formats the cells of a notebook, and leaves a formatted one as it is", async () => {
+Deno.test("formattedNotebook() formats the cells of a notebook, and leaves a formatted one as it is", async () => {
   const metadata = { language_info: { name: "typescript" } };
   const text = (source: string) =>
     JSON.stringify({ ...notebook(source), metadata, nbformat: 4, nbformat_minor: 5 }, null, 2);
-  assert.match(await formatted(text("const   a=1")), /"const a = 1;"/);
-  const once = await formatted(text("const a = 1;"));
-  assert.equal(await formatted(once), once);
+  assert.match(await formattedNotebook(text("const   a=1")), /"const a = 1;"/);
+  const once = await formattedNotebook(text("const a = 1;"));
+  assert.equal(await formattedNotebook(once), once);
 });

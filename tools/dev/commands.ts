@@ -3,6 +3,7 @@ import { reference } from "./reference.ts";
 import { join } from "node:path";
 import { type Command, helpOf, runCommand } from "../command_line.ts";
 import { ROOT } from "../env.ts";
+import { formatted } from "./formatted.ts";
 import * as spark from "../spark/tasks.ts";
 import * as tasks from "../tasks.ts";
 import * as developers from "./tasks.ts";
@@ -38,7 +39,7 @@ export async function pages(): Promise<Readonly<Record<string, string>>> {
 
 async function main(isCheck: boolean): Promise<number> {
   for (const [path, text] of Object.entries(await pages())) {
-    const tidy = await formatted(text);
+    const tidy = await formatted(text, "md");
     const file = join(ROOT, path);
     if (await Deno.readTextFile(file).catch(() => "") === tidy) continue;
     if (isCheck) {
@@ -48,21 +49,6 @@ async function main(isCheck: boolean): Promise<number> {
     await Deno.writeTextFile(file, tidy);
   }
   return 0;
-}
-
-/** Returns Markdown as `deno fmt` writes it. */
-async function formatted(text: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", "--ext", "md", "-"],
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const output = child.output();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  return new TextDecoder().decode((await output).stdout);
 }
 
 if (import.meta.main) {

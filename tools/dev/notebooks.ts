@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { runCommand } from "../command_line.ts";
 import { listNotebooks, ROOT } from "../env.ts";
+import { formatted } from "./formatted.ts";
 import { NOTEBOOKS_CHECK, NOTEBOOKS_FMT } from "./tasks.ts";
 
 /** Names the parts of a notebook file that a check reads. */
@@ -71,18 +72,8 @@ export function savedErrors(notebook: Notebook): readonly string[] {
  * Returns a notebook's text as `deno fmt` writes it, with a mark beside its parameters. `deno fmt --check` cannot be asked: in Deno 2.8.1 it
  * takes every cell for unformatted that does not end in a line break, as no cell does.
  */
-export async function formatted(text: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", "--ext", "ipynb", "-"],
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const output = child.output();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  return markParameters(new TextDecoder().decode((await output).stdout));
+export async function formattedNotebook(text: string): Promise<string> {
+  return markParameters(await formatted(text, "ipynb"));
 }
 
 /** Notes beside the parameters as they are now, so that a report can tell that they were changed since. */
@@ -169,7 +160,7 @@ async function main(names: readonly string[], isFmt: boolean): Promise<number> {
   let failed = 0;
   for (const notebook of notebooks) {
     const text = await Deno.readTextFile(notebook);
-    const tidy = await formatted(text);
+    const tidy = await formattedNotebook(text);
     if (isFmt) await Deno.writeTextFile(notebook, tidy);
     const problems = [
       ...isFmt || text === tidy ? [] : [`${notebook} is not formatted: deno task notebooks:fmt`],
