@@ -118,6 +118,9 @@ export class StreamingQuery {
 
   /** Waits until the query ends, at most `ms` milliseconds; returns whether it has ended. Throws if it failed. */
   async awaitTermination(ms?: number): Promise<boolean> {
+    if (ms !== undefined && !(ms >= 0)) {
+      throw new RangeError(`awaitTermination: ms must be a number >= 0, got ${ms}`);
+    }
     const timer = startTimer(ms ?? Infinity);
     await Promise.race([this.#ended, timer.ended]);
     timer.end();

@@ -172,3 +172,21 @@ Deno.test("a trigger longer than the runtime's timers waits, and stop() ends the
   await query.stop();
   await Deno.remove(dir, { recursive: true });
 });
+
+Deno.test("a clock that gives no time ends the query before its first batch, and waits take a length", async () => {
+  const dir = await Deno.makeTempDir();
+  await rejects(
+    run({ write: { now: () => NaN } }, dir),
+    /batch 0.*now\(\) must give epoch ms, got NaN/,
+  );
+  await rejects(Deno.stat(join(dir, "checkpoint", "offsets", "0")), Deno.errors.NotFound);
+  const query = await readStream(new MemorySource(), [{ name: "t", type: "timestamp" }])
+    .groupByWindow("t", "1 minute").agg({ n: count() })
+    .writeStream(new MemorySink(), { outputMode: "update", checkpointLocation: join(dir, "b") });
+  for (const ms of [-1, NaN]) {
+    await rejects(query.awaitTermination(ms), /must be a number >= 0, got/);
+  }
+  equal(await query.awaitTermination(0), false);
+  await query.stop();
+  await Deno.remove(dir, { recursive: true });
+});

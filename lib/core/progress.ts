@@ -157,6 +157,7 @@ export function batchProgress(
 /** Measures the steps of a batch in milliseconds, each from the end of the one before. */
 export function stopwatch(now: () => number) {
   const began = now();
+  if (!Number.isFinite(began)) throw new TypeError(`now() must give epoch ms, got ${began}`);
   let last = began;
   const laps: Record<string, number> = {};
   return {

@@ -16,6 +16,11 @@ export class MemorySource implements Source {
 
   /** Appends one block of messages; null is a message without a value. */
   addData(values: readonly (string | Uint8Array | null)[]): void {
+    const isMessage = (value: unknown) =>
+      typeof value === "string" || value instanceof Uint8Array || value === null;
+    if (!Array.isArray(values) || !values.every(isMessage)) {
+      throw new TypeError("addData takes a list of messages: texts, bytes, or null for no value");
+    }
     const encoder = new TextEncoder();
     for (const value of values) {
       this.#rows.push(typeof value === "string" ? encoder.encode(value) : value?.slice() ?? null);

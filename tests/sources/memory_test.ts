@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { MemorySource } from "../../lib/sources/memory.ts";
 
 Deno.test("MemorySource counts blocks, and gives the rows of a range of blocks", async () => {
@@ -47,4 +47,12 @@ Deno.test("MemorySource refuses blocks it does not have, as after a restart", as
     source.getBatch({ "0": 1 }, { "0": 3 }),
     /^RangeError: Cannot read blocks 1 to 3: add them first/,
   );
+});
+
+Deno.test("addData() takes lists of messages only: a text alone would be one a letter", async () => {
+  const source = new MemorySource();
+  for (const wrong of ['{"a":1}', undefined, [5], [["x"]], [{}]]) {
+    throws(() => source.addData(wrong as never), /^TypeError: addData takes a list of messages/);
+  }
+  deepEqual(await source.latestOffsets(), { "0": 0 });
 });
