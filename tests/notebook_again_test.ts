@@ -154,6 +154,7 @@ Deno.test("windows that overlap and tiny topics: sentences and sums are right", 
     doesNotMatch(text, /one-minute|0 windows\b.*late/);
   }
   equal(errorsOf(empty).join(), "");
+  match(empty["experiment-2"]!.text, /^There is one watermark/);
   match(empty.answer!.text, /^\*\*The topic is empty\.\*\*/);
   ok(!/NaN|undefined|Infinity/.test(JSON.stringify(empty)));
 });

@@ -42,8 +42,9 @@ for (const [name, make] of Object.entries(figures)) {
   Deno.test(`${name}() draws the same each time, and nothing that is no number`, () => {
     const { html } = shown(make());
     equal(html, shown(make()).html);
-    match(html, /<figure[^]*<svg[^]*<path[^]*<\/figure>(<script>[^]*<\/script>)?$/);
-    ok(!/NaN|undefined|Infinity/.test(html));
+    const [drawn] = html.split("<script>");
+    match(drawn!, /<figure[^]*<svg[^]*<path[^]*<\/figure>$/);
+    ok(!/NaN|undefined|Infinity/.test(drawn!));
   });
 }
 
