@@ -43,8 +43,8 @@ export interface Setting {
   readonly threshold: number;
 }
 
-/** Most rows that a page carries, 60 bytes each, and most windows, which are drawn at every move. */
-const MAX_ROWS = 12_000;
+/** Most rows that a page carries, 50 bytes each, and most windows, which are drawn at every move. */
+const MAX_ROWS = 8_000;
 const MAX_WINDOWS = 300;
 
 /** Collects what `whatIf` needs, for every threshold from `least` on. */
@@ -88,7 +88,9 @@ export function whatIfData(
     least,
     rows: {
       cell: wanted.map(({ cell }) => cell),
-      probability: column(probability).map((value) => Number.isNaN(value) ? -1 : value),
+      probability: column(probability).map((value) =>
+        Number.isNaN(value) ? -1 : Number(value.toPrecision(9)) // a float32 has no more
+      ),
       label: column(label),
       amount: column(scored.amount),
       time: column(eventTime),

@@ -62,9 +62,12 @@ export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Dis
 
 /**
  * Shows rows where they arrived, the watermark below them, what it closed and what was dropped; with
- * `first`, only so many batches, and the first window's end. Of the run's `events` some are drawn.
+ * `first`, only so many batches, and the first window's end; `isLive` if it is drawn anew all the time. Of the run's `events` some are drawn.
  */
-export function arrival(run: Run, { first = Infinity }: { readonly first?: number } = {}) {
+export function arrival(
+  run: Run,
+  { first = Infinity, isLive = false }: { readonly first?: number; readonly isLive?: boolean } = {},
+) {
   const { events, window: { slide, size } } = run;
   const batches = batchesOf(run).slice(0, first);
   const [start = 0] = run.kpi.getColumn("window_start").toArray().map(Number);
@@ -123,7 +126,7 @@ export function arrival(run: Run, { first = Infinity }: { readonly first?: numbe
     note: "Dots: some of the rows in time. Stairs: the watermark. Shaded: closed windows." +
       ring.join(""),
     plots: [{ height: 380, marginRight: 100, x: batchAxis, y, marks }],
-  });
+  }, { isStatic: isLive });
 }
 
 /** Shows the batches before a stop and after the restart on one line of the rows that they read. */

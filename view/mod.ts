@@ -18,6 +18,7 @@ export { clear, ExperimentFiles, interruptedAfter, labelOf } from "./experiment.
 export { interruptible } from "./interrupt.ts";
 export * from "./kpi_tables.ts";
 export { LivePublisher } from "./live.ts";
+export { LiveArrival } from "./live_arrival.ts";
 export { Panel } from "./panel.ts";
 export { readParameters } from "./parameters.ts";
 export { publishOnce } from "./published.ts";
