@@ -77,7 +77,8 @@ for (const cost of [10, 80, 200]) {
 
 Deno.test("charts of queries side by side share that time, and each is drawn", async () => {
   const shared = { time: { now: 0 }, last: new DrawingTime() };
-  const charts = Array.from({ length: 3 }, () => watched(topic, 50, shared));
+  const sources = [await topic(), await topic(), await topic()];
+  const charts = sources.map((source) => watched(() => Promise.resolve(source), 50, shared));
   for (const batch of progress) {
     for (const { chart } of charts) {
       shared.time.now += 400;
