@@ -6,33 +6,40 @@ import type { GeneratedTopic } from "./generate.ts";
 
 const MESSAGES_A_SEND = 5_000;
 
-/** A broker with a copy of a topic. */
-export interface FilledBroker {
+/** A broker of its own. */
+export interface OwnBroker {
   readonly bootstrap: string;
   /** Stops the broker and removes its data. */
   stop(): Promise<void>;
 }
 
-/** Starts a broker on a free port and copies a topic log to it, message by message. */
-export async function fillBroker({ dir, partitions }: GeneratedTopic): Promise<FilledBroker> {
+/** Starts a broker without topics on a free port. */
+export async function emptyBroker(): Promise<OwnBroker> {
   const missing = await missingTools();
   if (missing !== undefined) throw new Error(missing);
   const folder = await Deno.makeTempDir({ prefix: "bench-kafka-" });
   const [port, controllerPort] = freePorts();
   const broker = await startBroker({ port, controllerPort, dir: folder });
-  async function stop(): Promise<void> {
-    await broker.stop();
-    await Deno.remove(folder, { recursive: true });
-  }
+  return {
+    bootstrap: broker.bootstrap,
+    async stop() {
+      await broker.stop();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** Starts a broker on a free port and copies a topic log to it, message by message. */
+export async function fillBroker(topic: GeneratedTopic): Promise<OwnBroker> {
+  const broker = await emptyBroker();
   try {
-    const publisher = await openKafkaPublisher(broker.bootstrap, "transactions", partitions);
-    // All partitions grow evenly, as a live topic's do.
-    const logs = await Promise.all(
-      Array.from({ length: partitions }, async (_, p) => {
-        const text = await Deno.readTextFile(join(dir, "transactions", `partition-${p}.jsonl`));
-        return text.trimEnd().split("\n");
-      }),
+    const publisher = await openKafkaPublisher(
+      broker.bootstrap,
+      "transactions",
+      topic.partitions,
     );
+    // All partitions grow evenly, as a live topic's do.
+    const logs = await logLines(topic);
     const most = Math.max(...logs.map(({ length }) => length));
     for (let from = 0; from < most; from += MESSAGES_A_SEND) {
       for (const [p, lines] of logs.entries()) {
@@ -44,10 +51,20 @@ export async function fillBroker({ dir, partitions }: GeneratedTopic): Promise<F
     }
     await publisher.close();
   } catch (error) {
-    await stop();
+    await broker.stop();
     throw error;
   }
-  return { bootstrap: broker.bootstrap, stop };
+  return broker;
+}
+
+/** Reads a topic log: the lines of each partition. */
+export function logLines({ dir, partitions }: GeneratedTopic): Promise<string[][]> {
+  return Promise.all(
+    Array.from({ length: partitions }, async (_, p) => {
+      const text = await Deno.readTextFile(join(dir, "transactions", `partition-${p}.jsonl`));
+      return text.trimEnd().split("\n");
+    }),
+  );
 }
 
 function freePorts(): [number, number] {

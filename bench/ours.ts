@@ -6,7 +6,8 @@ import { measure } from "./process.ts";
 import type { Job, Outcome, Program, Windows } from "./programs.ts";
 import { firstCommitMs, inScratch, intervals, modified, ROOT } from "./programs.ts";
 
-const VERSION = `Deno ${Deno.version.deno}`;
+/** What runs us. */
+export const VERSION = `Deno ${Deno.version.deno}`;
 const DENO = Deno.execPath();
 
 /** How the KPI query is started: as the README says, or its program alone, for a profiler. */
@@ -105,7 +106,8 @@ export const onnxAlone: Program = {
   },
 };
 
-async function parquetWindows(folder: string): Promise<Windows> {
+/** Reads the window table of a parquet sink. */
+export async function parquetWindows(folder: string): Promise<Windows> {
   const rows = (await readParquetFolder(folder)).toRecords();
   const names = ["n_txn", "n_alert", "n_fraud_true", "tp", "fp", "fn"];
   return new Map(

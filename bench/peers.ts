@@ -9,12 +9,13 @@ import { measure } from "./process.ts";
 import type { Job, Outcome, Program, Windows } from "./programs.ts";
 import { CACHE, firstCommitMs, inScratch, intervals, ROOT } from "./programs.ts";
 
-const PEERS = join(import.meta.dirname!, "peers");
+/** Where the peers' scripts are. */
+export const PEERS = join(import.meta.dirname!, "peers");
 const VENV = join(ROOT, ".cache", "bench-venv");
 const PYTHON = join(VENV, "bin", "python");
 
 /** The line of Spark's releases that is measured. */
-const LINE = SPARK_LINES[0];
+export const LINE = SPARK_LINES[0];
 
 /** The original's pipeline on Spark, its probability by a Python UDF or, kinder, by vector_to_array. */
 export function spark(how: "udf" | "array"): Program {
@@ -52,9 +53,11 @@ export function spark(how: "udf" | "array"): Program {
   };
 }
 
-const MODELS_DIR = join(CACHE, `spark-${LINE}-models`);
+/** Where Spark's copies of the models are. */
+export const MODELS_DIR = join(CACHE, `spark-${LINE}-models`);
 
-async function installModels(): Promise<void> {
+/** Installs Spark, and makes its copies of the models. */
+export async function installModels(): Promise<void> {
   const { python, env } = await installSpark(LINE);
   const done = join(MODELS_DIR, "done");
   if (existsSync(done)) return;

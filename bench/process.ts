@@ -18,10 +18,18 @@ const TIMEOUT_MS = 900_000;
 const TICKS_PER_SECOND = 100;
 const HAS_PROC = Deno.build.os === "linux";
 
+/** How a program is run. */
+export interface MeasureOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Works with a program that goes on, until it has ended by itself; the program is interrupted after it. */
+  readonly meanwhile?: (ended: () => boolean) => Promise<void>;
+}
+
 /** Runs a program to its end; throws with the end of its stderr if it fails. */
 export async function measure(
   command: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  { meanwhile, ...options }: MeasureOptions = {},
 ): Promise<Cost> {
   const [program, ...args] = command;
   const startedAt = Date.now();
@@ -38,7 +46,9 @@ export async function measure(
   const sample = () => sampleTree(child.pid, cpu, most);
   const timer = HAS_PROC ? setInterval(sample, SAMPLE_MS) : undefined;
   const guard = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
-  const { success, code, stdout, stderr } = await child.output();
+  const output = child.output();
+  if (meanwhile) await interruptAfter(meanwhile, child, output);
+  const { success, code, stdout, stderr } = await output;
   const wallSeconds = (performance.now() - began) / 1000;
   clearTimeout(guard);
   clearInterval(timer);
@@ -54,6 +64,21 @@ export async function measure(
     startedAt,
     stdout: new TextDecoder().decode(stdout),
   };
+}
+
+async function interruptAfter(
+  meanwhile: NonNullable<MeasureOptions["meanwhile"]>,
+  child: Deno.ChildProcess,
+  output: Promise<unknown>,
+): Promise<void> {
+  let hasEnded = false;
+  output.then(() => hasEnded = true);
+  try {
+    await meanwhile(() => hasEnded);
+  } finally {
+    if (!hasEnded) child.kill("SIGINT");
+    await output;
+  }
 }
 
 /** Notes the CPU time of each process under `root`, and the most memory of all and of one, KiB. */

@@ -1,7 +1,7 @@
 import { cpus, totalmem } from "node:os";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { type Goal, goalsOf, isMet, type Results } from "./goals.ts";
+import { type Goal, goalsOf, isMet, quantile, type Results } from "./goals.ts";
 import { median } from "../view/statistics.ts";
 import { ours } from "./ours.ts";
 import type { Run } from "./programs.ts";
@@ -52,14 +52,20 @@ export function markdown({ results, trials, rounds, date, left, start }: Finding
     "query to its end, without the start of the program and the load of the model; *rows/s* and " +
     "the ratio are by it. *Process* is all of the program, measured from outside. Each table was " +
     "compared with the reference, window by window.",
-    ...trials.filter(({ id }) => (results.get(id)?.size ?? 0) > 1).flatMap((trial) => [
-      `### ${capital(trial.title)}`,
-      grid(HEADER, programRows(trial, results.get(trial.id)!)),
+    ...trials.filter(({ id, isLive }) => !isLive && (results.get(id)?.size ?? 0) > 1)
+      .flatMap((trial) => [
+        `### ${capital(trial.title)}`,
+        grid(HEADER, programRows(trial, results.get(trial.id)!)),
+      ]),
+    ...trials.filter(({ id, isLive }) => isLive && results.has(id)).flatMap(({ id, title }) => [
+      `### ${capital(title)}`,
+      "From before the rows are sent to Kafka until the commit of the batch with the last of them.",
+      grid(["program", "rounds", "p50, ms", "p99, ms", "most, ms"], latencyRows(results.get(id)!)),
     ]),
     "### One program alone",
     grid(
       ["what", ...HEADER],
-      trials.filter(({ id }) => results.get(id)?.size === 1).flatMap((trial) =>
+      trials.filter(({ id, isLive }) => !isLive && results.get(id)?.size === 1).flatMap((trial) =>
         programRows(trial, results.get(trial.id)!).map((row) => [trial.title, ...row])
       ),
     ),
@@ -77,8 +83,8 @@ export function chart({ results, trials }: Findings): string {
   const { document } = parseHTML("<html></html>") as unknown as Required<
     Pick<Plot.PlotOptions, "document">
   >;
-  const bars = trials.filter(({ id, topic }) =>
-    (results.get(id)?.size ?? 0) > 1 && topic.rows > 1e4
+  const bars = trials.filter(({ id, topic, isLive }) =>
+    !isLive && (results.get(id)?.size ?? 0) > 1 && topic.rows > 1e4
   )
     .flatMap(({ id, title, topic: { rows } }) =>
       [...results.get(id)!].map(([program, runs]) => {
@@ -163,6 +169,17 @@ function programRows(trial: Trial, programs: ReadonlyMap<string, readonly Run[]>
       rate(({ wallSeconds }) => wallSeconds),
       ranged(runs.map(({ cpuSeconds }) => cpuSeconds), short),
       ranged(runs.map(({ peakMiB }) => peakMiB), short),
+    ];
+  });
+}
+
+function latencyRows(programs: ReadonlyMap<string, readonly Run[]>): string[][] {
+  return [...programs].map(([name, runs]) => {
+    const times = runs.flatMap(({ batchMs }) => batchMs);
+    return [
+      name,
+      `${runs.length}`,
+      ...[0.5, 0.99, 1].map((share) => short(quantile(times, share))),
     ];
   });
 }

@@ -1,10 +1,11 @@
 import { dirname } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { UsageError } from "../tools/command_line.ts";
-import { fillBroker, type FilledBroker } from "./broker.ts";
+import { fillBroker, type OwnBroker } from "./broker.ts";
 import { faultOf } from "./check.ts";
 import type { GeneratedTopic } from "./generate.ts";
 import type { Results } from "./goals.ts";
+import { median } from "../view/statistics.ts";
 import type { Progress } from "./progress.ts";
 import type { Program, Run } from "./programs.ts";
 import { SLOW_ROUNDS, thousands, type Trial } from "./trials.ts";
@@ -94,7 +95,7 @@ export class Session {
 
   /** Runs each program of a trial in turn, round by round. Throws if a table of ours is wrong. */
   async run(trial: Trial, topic: GeneratedTopic): Promise<void> {
-    let broker: FilledBroker | undefined;
+    let broker: OwnBroker | undefined;
     try {
       if (trial.kafka) broker = await fillBroker(topic);
     } catch (error) {
@@ -127,16 +128,19 @@ export class Session {
   }
 
   async #runOne(
-    { id, title, job }: Trial,
+    { id, title, job, isLive }: Trial,
     program: Program,
-    { topic, broker }: { topic: GeneratedTopic; broker: FilledBroker | undefined },
+    { topic, broker }: { topic: GeneratedTopic; broker: OwnBroker | undefined },
   ): Promise<void> {
     const { progress, file } = this.#options;
     const bootstrap = broker && { bootstrap: broker.bootstrap };
     const { windows, stdout: _, ...run } = await progress.during(
       `${title}: ${program.name}`,
       () => program.run({ ...job, topic, ...bootstrap }),
-      ({ querySeconds }) => `${thousands(Math.round(topic.rows / querySeconds))} rows/s`,
+      ({ querySeconds, batchMs }) =>
+        isLive
+          ? `median ${Math.round(median(batchMs))} ms`
+          : `${thousands(Math.round(topic.rows / querySeconds))} rows/s`,
     );
     const { watermark = "30 seconds" } = job;
     const { maxEventTime, reference } = topic;

@@ -1,3 +1,5 @@
+import { PULSE_MS, PULSE_ROWS, WARM_UP } from "./live.ts";
+import { liveOurs, realTime } from "./live_programs.ts";
 import { onnxAlone, ours, queriesInOneProcess } from "./ours.ts";
 import { flink, script, spark } from "./peers.ts";
 import type { Job, Program } from "./programs.ts";
@@ -10,6 +12,8 @@ export interface Sizes {
   readonly batch: number;
   readonly partitions: readonly number[];
   readonly openWindows: number;
+  /** Pulses of rows whose answers are timed. */
+  readonly pulses: number;
 }
 
 export const FULL: Sizes = {
@@ -18,6 +22,7 @@ export const FULL: Sizes = {
   batch: 50_000,
   partitions: [1, 2, 4, 8, 16, 32, 64],
   openWindows: 10_000,
+  pulses: 40,
 };
 
 export const QUICK: Sizes = {
@@ -26,6 +31,7 @@ export const QUICK: Sizes = {
   batch: 10_000,
   partitions: [1, 8, 64],
   openWindows: 2_000,
+  pulses: 5,
 };
 
 /** The same work for one or several programs, which run in turn. */
@@ -40,6 +46,8 @@ export interface Trial {
   readonly job: Omit<Job, "topic" | "bootstrap">;
   /** Read the topic from a broker. */
   readonly kafka?: boolean;
+  /** Rows arrive while the programs run: what counts is how long each answer takes, not rows a second. */
+  readonly isLive?: boolean;
 }
 
 export const udf = spark("udf");
@@ -62,7 +70,8 @@ export const SLOW_ROUNDS = 3;
 export const FAST_BATCH = 1_000;
 
 /** Lists what is measured, in order. */
-export function trials({ small, large, batch, partitions, openWindows }: Sizes): Trial[] {
+export function trials(sizes: Sizes): Trial[] {
+  const { small, large, batch, partitions, openWindows, pulses } = sizes;
   const lr = { model: "lr" } as const;
   const whole = { rows: large, partitions: 3, features: true };
   const files = { rows: small, partitions: 3, rowsPerFile: batch };
@@ -126,6 +135,15 @@ export function trials({ small, large, batch, partitions, openWindows }: Sizes):
       programs: [array],
       topic: { rows: 20 * FAST_BATCH, partitions: 3, rowsPerFile: FAST_BATCH },
       job: { ...lr, batchRows: FAST_BATCH },
+    },
+    {
+      id: "live",
+      title: `from Kafka to the answer, ${thousands(PULSE_ROWS)} rows every ${PULSE_MS} ms`,
+      programs: [liveOurs, realTime],
+      slow: [liveOurs],
+      topic: { rows: (WARM_UP + pulses) * PULSE_ROWS, partitions: 2 },
+      job: lr,
+      isLive: true,
     },
     {
       id: "cold",
