@@ -15,7 +15,15 @@ const PICTURES: Readonly<Record<string, string>> = {
   precision_recall: "How well are frauds found",
   accounting: "What became of every row",
   restart: "Did the restart go on where the stop left off?",
+  rows: "Final windows, watermark 30 seconds",
+  rows_by_window: "alerts and missed frauds, and what became of each",
+  money: "Amounts in the",
+  what_if: "What would another delay and another threshold give?",
 };
+/** Parts of outputs that are pictures by themselves. */
+const PARTS = "figure, .what-if, .kpi-table:not(.behind *)";
+/** CSS pixels; what is longer is cut. */
+const TALLEST: Readonly<Record<string, number>> = { rows_by_window: 400 };
 
 async function main(): Promise<void> {
   const report = join(ROOT, "report", "task_d.html");
@@ -39,11 +47,18 @@ async function main(): Promise<void> {
   await page.goto(pathToFileURL(report).href);
   for (const [name, text] of Object.entries(PICTURES)) {
     const output = page.locator(".jp-OutputArea-output").filter({ hasText: text }).first();
-    const shown = output.locator("figure").or(output).last();
+    const part = output.locator(PARTS).filter({ hasText: text });
+    const shown = await part.count() > 0 ? part.first() : output;
+    if (name === "rows") await shown.locator("tbody [data-rows] button").nth(8).click();
+    await page.evaluate("scrollTo(0, 0)"); // a click has scrolled, and a clip is in the page
     const box = await shown.boundingBox();
     if (!box) throw new Error(`The report shows nothing with "${text}"`);
     const path = join(folder, `${name}.png`);
-    const clip = { ...box, width: Math.min(box.width, 860) };
+    const clip = {
+      ...box,
+      width: Math.min(box.width, 860),
+      height: Math.min(box.height, TALLEST[name] ?? 760),
+    };
     await page.screenshot({ path, fullPage: true, clip });
     console.error(
       `Wrote docs/images/${name}.png (${Math.round(Deno.statSync(path).size / 1000)} kB)`,
