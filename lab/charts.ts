@@ -3,7 +3,7 @@ import type { DataFrame } from "polars";
 import { parseDuration } from "lib";
 import { count, type Displayable, many, percent } from "../view/display.ts";
 import { colorAt, GREY } from "../view/colors.ts";
-import { type Answer, figure } from "../view/figure.ts";
+import { type Answer, figure, titles } from "../view/figure.ts";
 import type { Recommendation } from "./recommend.ts";
 import type { Count, Sweep } from "./sweep.ts";
 
@@ -71,6 +71,11 @@ export function completeness(
         Plot.line(rows, { x: "wait_s", y: (row: Row) => 1 - row.loss!, strokeWidth: 2 }),
         Plot.dot(marks, { ...place, r: 5, fill: "color" }),
         Plot.text(marks, { ...place, ...atEnd, ...below, text: label }),
+        titles(
+          rows,
+          (row) => row.wait_s!,
+          (row) => `${row.delay_s} s: wait ${count(row.wait_s!)} s, lose ${percent(row.loss!)}`,
+        ),
       ],
     }],
   });
@@ -114,6 +119,16 @@ export function errors(swept: Sweep, { delays }: Marks): Displayable {
     Plot.line(rows, { ...stairs, y: name }),
     Plot.text(rows.slice(-1), { x: "delay_s", y: name, text: [name], ...atEnd }),
   ]);
+  const said = titles(
+    rows,
+    (row) => row.delay_s,
+    (row) =>
+      `${row.delay_s} s: ${percent(row.rows)} of the rows lost, ${
+        percent(row.alerts)
+      } of the alerts, ` +
+      `${percent(row.frauds)} of the frauds; precision ${percent(row.precision)}, ` +
+      `recall ${percent(row.recall)}`,
+  );
   const rules = Plot.ruleX(marks, { ...guide, x: ({ row }) => row.delay_s! });
   const key = Plot.text(["━ rows   ╍ alerts   ┉ frauds"], { frameAnchor: "top-right" });
   return figure("What does a shorter watermark get wrong?", {
@@ -132,9 +147,9 @@ export function errors(swept: Sweep, { delays }: Marks): Displayable {
         ...panel,
         x: { ...x, label: null },
         y: { ...shares, label: "↑ lost" },
-        marks: [rules, lines, key],
+        marks: [rules, lines, key, said],
       },
-      { ...panel, x, y: { ...shares, label: "↑ rate" }, marks: [rules, rates] },
+      { ...panel, x, y: { ...shares, label: "↑ rate" }, marks: [rules, rates, said] },
     ],
   });
 }
@@ -158,6 +173,13 @@ export function thresholds(curve: DataFrame, { threshold }: { threshold: number 
   const said = (name: string) =>
     `${name} ${percent(used![name]!)} (${percent(used![`${name}_low`]!)} to ` +
     `${percent(used![`${name}_high`]!)})`;
+  const values = titles(
+    rows,
+    (row) => row.threshold!,
+    (row) =>
+      `threshold ${row.threshold}: precision ${percent(row.precision!)}, ` +
+      `recall ${percent(row.recall!)}, ${count(row.alerts_a_minute!, 2)} alerts a minute`,
+  );
   return figure("What would another threshold give?", {
     answers: [],
     note: (used === undefined ? "" : `In use (dotted) is ${threshold}: ${said("precision")}, ` +
@@ -165,8 +187,8 @@ export function thresholds(curve: DataFrame, { threshold }: { threshold: number 
       "Shaded: 95% intervals (Wilson). Drawn on the rows that it is judged on: a threshold chosen here " +
       "looks better than it is. Choose on other rows, such as those the model was validated on.",
     plots: [
-      { ...panel, height: 230, x: { ...x, label: null }, y: shares, marks: [rule, rates] },
-      { ...panel, height: 130, x, y, marks: [rule, alerts] },
+      { ...panel, height: 230, x: { ...x, label: null }, y: shares, marks: [rule, rates, values] },
+      { ...panel, height: 130, x, y, marks: [rule, alerts, values] },
     ],
   });
 }

@@ -45,6 +45,17 @@ export function answersOf(
 /** What makes a mark invisible, but for its title, which says its values. */
 export const HIT = { fill: "transparent", stroke: null } as const;
 
+/** Says something of the points along a line, 120 at most, over the whole height of a chart. */
+export function titles<T>(
+  points: readonly T[],
+  x: (point: T) => number,
+  says: (point: T) => string,
+) {
+  const every = Math.ceil(points.length / 120);
+  const some = points.filter((_, i) => i % every === 0);
+  return Plot.ruleX(some, { x, stroke: "transparent", strokeWidth: 4, title: says });
+}
+
 /**
  * Draws a figure as inline SVG: no request, the page's own text colour, words as text alternative. A small
  * script says the values of its marks; a static figure, one that is drawn anew all the time, has none.

@@ -74,3 +74,18 @@ Deno.test("completeness() says at the mark of an advice whether it passed its ch
     ok(html.includes(`>${line}</tspan>`), line);
   }
 });
+
+Deno.test("each chart says its values in titles, of 120 points at most", () => {
+  const says = {
+    completeness: /<title>[\d.]+ s: wait \d+ s, lose [\d.]+%<\/title>/,
+    errors: /<title>[\d.]+ s: [\d.]+% of the rows lost, .* recall [\d.]+%<\/title>/,
+    thresholds: /<title>threshold 0\.\d+: precision .*, recall .*, [\d.]+ alerts a minute<\/title>/,
+  };
+  for (const [name, title] of Object.entries(says)) {
+    const { html } = shown(figures[name]!());
+    match(html, title);
+    for (const svg of html.split("<svg ").slice(1)) {
+      ok([...svg.matchAll(/<title>/g)].length <= 120);
+    }
+  }
+});
