@@ -50,6 +50,13 @@ Deno.test("after a change the lab shows only what was made anew", async () => {
   match(last["lab-27"]!.text, /The runs of the engine was made with other parameters/);
 });
 
+Deno.test("a topic of three batches is compared with its first one", async () => {
+  const [shown] = await play(["all"], { offsetsPerTrigger: 7000 });
+  equal(errorsOf(shown!).join(), "");
+  match(shown!["lab-39"]!.text, /after batch 0 and after batch \d/);
+  match(shown!["lab-40"]!.text, /\n0 +[\d,]+ .* [\d,]+$/m);
+});
+
 Deno.test("a run of the engine that is interrupted gives the lab no figure", async () => {
   const interrupt = {
     code: `{
