@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Displayable, displayable, paragraphs } from "../view/display.ts";
 import { wilson } from "../view/statistics.ts";
 import { type Setting, whatIf, type WhatIfData } from "./what_if.ts";
@@ -51,7 +52,6 @@ export function whatIfFigure(data: WhatIfData, own: Setting): Displayable {
       `late from the third batch on, and there are ${data.newest.length}: the delay changes only ` +
       "which windows are final.</p>";
   const parts: Parts = drawWhatIf(data, setting, { whatIf, wilson });
-  const id = `what-if-${crypto.randomUUID()}`;
   const seconds = setting.delay / 1000;
   const slider = (name: string, label: string, range: string, value: number, text: string) =>
     `<label><span>${label}</span><input type="range" data-part="${name}" ${range} value="${value}" ` +
@@ -59,6 +59,7 @@ export function whatIfFigure(data: WhatIfData, own: Setting): Displayable {
   const tools = `{whatIf:${whatIf},wilson:${wilson},draw:${drawWhatIf}}`;
   const json = JSON.stringify(data, (_, value) => value === undefined ? null : value)
     .replaceAll("<", "\\u003c");
+  const id = `what-if-${createHash("sha256").update(json).digest("hex").slice(0, 16)}`;
   const page = `${style}<section class="what-if" id="${id}" aria-label="What if">
 <h4>What would another delay and another threshold give?</h4>
 <div data-part="controls" hidden>
@@ -78,10 +79,10 @@ ${
 <div class="scroll" data-part="table" tabindex="0" role="region" aria-label="Windows at this setting">${parts.table}</div>
 <div class="scroll" data-part="rows" aria-live="polite"></div>
 <script type="application/json">${json}</script>
-<script>(()=>{const root=document.getElementById("${id}");if(!root)return;root.querySelector("${
+<script>(()=>{for(const root of document.querySelectorAll("#${id}:not([data-live])")){root.dataset.live="1";root.querySelector("${
     isOwn ? "p" : "[data-part=still]"
   }").remove();
-(${runWhatIf})(root,JSON.parse(root.querySelector("script[type='application/json']").textContent),${tools})})()</script>
+(${runWhatIf})(root,JSON.parse(root.querySelector("script[type='application/json']").textContent),${tools})}})()</script>
 </section>`;
   const { final } = whatIf(data, setting);
   const words = Object.entries(final).map(([name, value]) => `${name} ${value}`).join(", ");
