@@ -63,6 +63,8 @@ export class Panel {
     const movedAt = movedAtOf(this.#progress);
     const rate = this.#read / (movedAt - this.#began!) * 1000; // of the run: a last batch is small
     const parts = [progressLine(this.#name, this.#progress, { ...state, rate })];
+    // Nothing has just changed once the query has ended, whenever it was painted last.
+    if (state.isLast) this.#changed.clear();
     if (this.#rows) parts.push(windowTable(this.#rows, this.#changed));
     const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");
     const content = { "text/html": join("text/html"), "text/plain": join("text/plain") };

@@ -16,7 +16,7 @@ for (const scenario of scenarios) {
   Deno.test(`a power cut loses and doubles nothing: ${scenario.name}`, async () => {
     const { states, failures } = await explore(scenario, { dir: base, seed: SEED, most: 36 });
     deepEqual(failures, []);
-    ok(LEVELS.every((level) => states[level] >= 6), JSON.stringify(states));
+    ok(LEVELS.every((level) => states[level] >= 2), JSON.stringify(states));
   });
 }
 
