@@ -131,7 +131,9 @@ export function keptFrame(
   placeOf: (row: number) => { readonly partition: string; readonly offset: number },
   { eventTimes, window, batchId, lateWatermark }: RowTimes,
 ): DataFrame {
-  const index = pl.Series(ROW, Uint32Array.from({ length: frame.height }, (_, i) => i));
+  const indexes = new Uint32Array(frame.height);
+  for (let i = 0; i < indexes.length; i++) indexes[i] = i; // `from` calls a function a row
+  const index = pl.Series(ROW, indexes);
   const kept = frame.withColumn(index).filter(where).select(ROW, ...columns);
   const rows = kept.getColumn(ROW).toArray().map(Number);
   const places = rows.map(placeOf);
