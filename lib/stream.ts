@@ -157,7 +157,7 @@ function resultStream(plan: QueryPlan): ResultStream {
           maxOffsetsPerTrigger,
           failOnDataLoss,
           noDataMicroBatches: options.noDataMicroBatches ?? true,
-          minBatchesToRetain: Math.max(2, options.minBatchesToRetain ?? 100),
+          minBatchesToRetain: options.minBatchesToRetain ?? 100,
           now: options.now ?? Date.now,
         }, options);
       } catch (error) {

@@ -75,3 +75,20 @@ export function heading(text: string): Displayable {
     plain(text),
   );
 }
+
+/**
+ * Returns what shows one content after the other in the same place of a notebook; `undefined` outside
+ * of one, where `Deno.jupyter` throws: there is no other way to know.
+ */
+export function showInPlace(): ((content: Content) => Promise<void>) | undefined {
+  try {
+    const { display } = Deno.jupyter;
+    const options = { raw: true, display_id: crypto.randomUUID(), update: false };
+    return async (content) => {
+      await display(content, options);
+      options.update = true;
+    };
+  } catch {
+    return undefined;
+  }
+}

@@ -2,7 +2,7 @@ import pl, { type DataFrame } from "polars";
 import { lastWindowStart, type Sink, type Source, type StreamingQueryProgress } from "lib";
 import { asTimestamps, doubles } from "../lib/core/frame.ts";
 import { arrival } from "./batch_charts.ts";
-import { type Content, jupyterDisplay } from "./display.ts";
+import { type Content, jupyterDisplay, showInPlace } from "./display.ts";
 import { sampleEvents } from "./messages.ts";
 import type { Run } from "./run.ts";
 
@@ -52,7 +52,7 @@ export class LiveArrival {
   constructor(
     run: Pick<Run, "watermark" | "window">,
     open: () => Promise<Source>,
-    { show = inNotebook(), now = () => performance.now(), last = SHARED }: {
+    { show = showInPlace(), now = () => performance.now(), last = SHARED }: {
       show?: ShowChart | undefined;
       now?: () => number;
       last?: DrawingTime;
@@ -150,18 +150,4 @@ function firstRows(batch: StreamingQueryProgress): StreamingQueryProgress {
     ]),
   );
   return { ...batch, numInputRows: 0, sources: [{ ...source!, endOffset }] };
-}
-
-/** Shows in a notebook by display id; nothing elsewhere. */
-function inNotebook(): ShowChart | undefined {
-  try {
-    const { display } = Deno.jupyter;
-    const options = { raw: true, display_id: crypto.randomUUID(), update: false };
-    return async (content) => {
-      await display(content, options);
-      options.update = true;
-    };
-  } catch {
-    return undefined; // outside a notebook `Deno.jupyter` throws: there is no other way to know
-  }
 }

@@ -1,7 +1,7 @@
 import pl, { type DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
 import { timeOf } from "../lib/core/time.ts";
-import { clock, type Content, count, html, jupyterDisplay, plain } from "./display.ts";
+import { clock, type Content, count, html, jupyterDisplay, plain, showInPlace } from "./display.ts";
 import { position } from "./run.ts";
 import { table } from "./table.ts";
 
@@ -116,22 +116,14 @@ function progressLine(
 
 /** Shows in a notebook by display id, else on stderr: its line on a terminal, or only the last. */
 function defaultShow(): Show {
-  try {
-    const { display } = Deno.jupyter;
-    const options = { raw: true, display_id: crypto.randomUUID(), update: false };
-    return async (content) => {
-      await display(content, options);
-      options.update = true;
-    };
-  } catch {
-    // Outside a notebook `Deno.jupyter` throws: there is no other way to know.
-    const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
-    return (content, { isLast }) => {
-      const line = content["text/plain"].split("\n")[0]!;
-      const isTerminal = Deno.stderr.isTerminal();
-      if (isTerminal) write(`\r\x1b[K${line.slice(0, Deno.consoleSize().columns - 1)}`);
-      else if (isLast) write(line);
-      if (isLast) write("\n");
-    };
-  }
+  const inPlace = showInPlace();
+  if (inPlace) return inPlace;
+  const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
+  return (content, { isLast }) => {
+    const line = content["text/plain"].split("\n")[0]!;
+    const isTerminal = Deno.stderr.isTerminal();
+    if (isTerminal) write(`\r\x1b[K${line.slice(0, Deno.consoleSize().columns - 1)}`);
+    else if (isLast) write(line);
+    if (isLast) write("\n");
+  };
 }
