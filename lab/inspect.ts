@@ -8,7 +8,7 @@ import {
   type Logged,
   type OffsetEntry,
   resume,
-} from "../lib/core/plan.ts";
+} from "../lib/core/resume.ts";
 import type { RowTotals } from "../lib/core/progress.ts";
 import { isoText, isoTime } from "../lib/core/time.ts";
 import { groupsIn, plainKey } from "../lib/core/state.ts";

@@ -1,6 +1,6 @@
 import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA } from "lib";
 import { ChunkReader } from "../lib/threads/reader.ts";
-import { sameOffsets } from "../lib/core/plan.ts";
+import { sameOffsets } from "../lib/core/offsets.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
 import { lengthOf } from "../lib/threads/chunk.ts";
 import { ChunkPool } from "../lib/threads/pool.ts";

@@ -1,11 +1,11 @@
 import type { DataFrame } from "polars";
-import type { Checkpoint } from "./checkpoint/checkpoint.ts";
+import type { Checkpoint, InitialOffsets } from "./checkpoint/checkpoint.ts";
 import type { StateEntry } from "./checkpoint/state_log.ts";
 import { ChunkReader } from "./threads/reader.ts";
 import { advanceState, applyStep, groupsIn } from "./core/state.ts";
 import { explain } from "./core/explain.ts";
 import { findLoss } from "./core/loss.ts";
-import { type Cursor, limitOffsets, type OffsetEntry, pick, sameOffsets } from "./core/plan.ts";
+import { limitOffsets, pick, sameOffsets } from "./core/offsets.ts";
 import {
   addTotals,
   type BatchProgress,
@@ -13,9 +13,11 @@ import {
   stopwatch,
   type StreamingQueryProgress,
 } from "./core/progress.ts";
+import { type Cursor, type OffsetEntry, resume } from "./core/resume.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
 import { nextWatermark } from "./core/watermark.ts";
+import type { ReadOptions, WriteOptions } from "./options.ts";
 import { unlessStopped } from "./wait.ts";
 import { type Asides, mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 
@@ -27,14 +29,10 @@ export interface QueryParts {
   /** Where rows go beside the windows. */
   readonly asides: Asides<Sink>;
   readonly checkpoint: Checkpoint;
-  /** Finds where the first batch begins. */
-  readonly startingOffsets: () => Promise<Offsets>;
-  readonly maxOffsetsPerTrigger?: number | undefined;
-  readonly failOnDataLoss: boolean;
-  readonly noDataMicroBatches: boolean;
-  readonly minBatchesToRetain: number;
-  /** Epoch ms. */
-  readonly now: () => number;
+  /** Where the first batch begins, if the checkpoint does not say it yet. */
+  readonly first?: InitialOffsets | undefined;
+  readonly reading: ReadOptions;
+  readonly writing: WriteOptions;
 }
 
 /** What one trigger may do. */
@@ -82,14 +80,11 @@ export class MicroBatches {
 
   /** Picks up where the checkpoint's logs say. After `stop` it waits for the source no longer. */
   static async resume(parts: QueryParts, stop: AbortSignal): Promise<MicroBatches> {
-    const { checkpoint, source, startingOffsets } = parts;
-    const cursor = await checkpoint.cursor();
-    const entry = await checkpoint.readState(cursor.batchId - 1);
-    const { start } = cursor;
-    if (start) return new MicroBatches(parts, stop, { ...cursor, start }, entry);
-    const { end, sourceId } = await checkpoint.initialOffsets(async () => {
-      return { end: await startingOffsets(), sourceId: source.identity }; // its id comes with them
-    });
+    const cursor = await parts.checkpoint.cursor();
+    const entry = await parts.checkpoint.readState(cursor.batchId - 1);
+    const { end, sourceId } = cursor.start
+      ? { end: cursor.start, sourceId: cursor.sourceId }
+      : await parts.checkpoint.initialOffsets(parts.first);
     return new MicroBatches(parts, stop, { ...cursor, start: end, sourceId }, entry);
   }
 
@@ -111,8 +106,8 @@ export class MicroBatches {
 
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
   async runNext(limits: TriggerLimits = {}): Promise<BatchProgress | undefined> {
-    const { source, pipeline, sink, asides, checkpoint, minBatchesToRetain } = this.#parts;
-    const watch = stopwatch(this.#parts.now);
+    const { source, pipeline, sink, asides, checkpoint, reading, writing } = this.#parts;
+    const watch = stopwatch(writing.now ?? Date.now);
     const { batchId, planned } = this.#cursor;
     const latest = await unlessStopped(askOffsets(source, "latestOffsets"), this.#stop);
     const { start, lost } = await unlessStopped(this.#startOf(latest), this.#stop);
@@ -129,10 +124,10 @@ export class MicroBatches {
     const chunks: PreparedChunk[] = [];
     const range = pick(start, entry.end);
     const end = pick(entry.end, range); // without partitions that are gone
-    const likelyEnd = this.#limit(end, latest);
-    const reading = this.#reader.chunks(range, end, likelyEnd);
+    const likelyEnd = limitOffsets(end, latest, reading.maxOffsetsPerTrigger);
+    const read = this.#reader.chunks(range, end, likelyEnd);
     for (;;) {
-      const { done, value: chunk } = await unlessStopped(reading.next(), this.#stop); // 2. read
+      const { done, value: chunk } = await unlessStopped(read.next(), this.#stop); // 2. read
       if (done) break;
       watch.lap("getBatch");
       chunks.push(pipeline.prepare(chunk, context)); // 3. compute
@@ -150,25 +145,20 @@ export class MicroBatches {
     const partialRows = batch.groups.reduce((sum, { rows }) => sum + rows, 0);
     const total = addTotals(this.#entry.total, step, { ...batch, partialRows });
     const before = { watermark: entry.batchWatermarkMs, partitions: this.#cursor.partitions };
-    const { watermark, partitions } = nextWatermark(before, batch, { delay, idleAfter, clock });
+    const next = nextWatermark(before, batch, { delay, idleAfter, clock });
+    const commit = { nextBatchWatermarkMs: next.watermark, partitions: next.partitions };
     const { state } = this.#entry;
     applyStep(state, step);
     await checkpoint.writeState(batchId, { state, total }, step); // 5. keep the open windows
-    await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: watermark, partitions }); // 6. done
-    // Two at least: a start reads the offsets of the last two.
-    if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - Math.max(2, minBatchesToRetain));
+    await checkpoint.writeCommit(batchId, commit); // 6. done
+    const retained = Math.max(2, writing.minBatchesToRetain ?? 100); // a start reads two offsets
+    if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - retained);
     watch.lap("commitOffsets");
 
     this.#entry = { state, total };
     this.#evictedWith = entry.batchWatermarkMs;
-    this.#cursor = {
-      batchId: batchId + 1,
-      start: entry.end,
-      sourceId: entry.sourceId,
-      lateWatermark: entry.batchWatermarkMs,
-      watermark,
-      partitions,
-    };
+    const done = { lastOffsets: { batchId, entry }, lastCommit: { batchId, entry: commit } };
+    this.#cursor = { ...resume(done), start: entry.end }; // as a restart would
     const lostOffsets = this.#lostOffsets + (source.lostOffsets ?? 0);
     const since = watch.began - (this.#lastTrigger ?? watch.began);
     this.#lastTrigger = watch.began;
@@ -199,10 +189,11 @@ export class MicroBatches {
     latest: Offsets,
     { until = latest, once = false, timestampMs }: TriggerLimits & { timestampMs: number },
   ): OffsetEntry | undefined {
-    const { source, pipeline, noDataMicroBatches } = this.#parts;
-    const bound = { ...start, ...pick(until, start) };
-    const end = once ? bound : this.#limit(start, bound);
-    const closesWindows = noDataMicroBatches && !once && pipeline.mode !== "complete" &&
+    const { source, pipeline, reading, writing } = this.#parts;
+    const end = limitOffsets(start, until, once ? Infinity : reading.maxOffsetsPerTrigger);
+    const mayBeEmpty = (writing.noDataMicroBatches ?? true) && !once &&
+      pipeline.mode !== "complete";
+    const closesWindows = mayBeEmpty &&
       this.#evictedWith !== undefined && this.#cursor.watermark > this.#evictedWith;
     if (sameOffsets(start, end) && !closesWindows) return undefined;
     return {
@@ -212,12 +203,6 @@ export class MicroBatches {
       batchTimestampMs: timestampMs,
       conf: pipeline.conf,
     };
-  }
-
-  /** Returns where a batch that begins at `start` ends. */
-  #limit(start: Offsets, latest: Offsets): Offsets {
-    const bound = { ...start, ...pick(latest, start) };
-    return limitOffsets(start, bound, this.#parts.maxOffsetsPerTrigger);
   }
 
   #watermarks(entry: OffsetEntry): { lateWatermark: number | null; watermark: number | null } {
@@ -232,7 +217,7 @@ export class MicroBatches {
    * and so does a topic made anew, where a batch that was planned before reads nothing.
    */
   async #startOf(latest: Offsets): Promise<{ start: Offsets; lost: number }> {
-    const { source, failOnDataLoss } = this.#parts;
+    const { source, reading: { failOnDataLoss = true } } = this.#parts;
     const { planned } = this.#cursor;
     const there = { latest, identity: source.identity, seen: this.#latest };
     const { known, lost, isAnew, why } = findLoss(this.#cursor, there);

@@ -31,7 +31,7 @@ export type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
 export { parseDuration } from "./core/duration.ts";
 export { lastWindowStart, type WindowSpec, windowSpec } from "./core/window.ts";
 export { advanceWatermark } from "./core/watermark.ts";
-export { limitOffsets } from "./core/plan.ts";
+export { limitOffsets } from "./core/offsets.ts";
 export { isoTime } from "./core/time.ts";
 export type { RowAccounting, SourceProgress, StreamingQueryProgress } from "./core/progress.ts";
 export type {

@@ -2,7 +2,6 @@ import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./core/progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { askOffsets } from "./core/source_calls.ts";
-import type { QuerySettings } from "./options.ts";
 import { startTimer, unlessStopped } from "./wait.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
 
@@ -29,7 +28,6 @@ export class StreamingQuery {
   readonly runId: string = crypto.randomUUID();
   readonly name: string | null;
   readonly #parts: QueryParts;
-  readonly #settings: QuerySettings;
   readonly #batches: MicroBatches;
   readonly #recent: StreamingQueryProgress[] = [];
   readonly #ended: Promise<void>;
@@ -45,21 +43,19 @@ export class StreamingQuery {
 
   private constructor(
     parts: QueryParts,
-    settings: QuerySettings,
     batches: MicroBatches,
     stop: AbortController,
   ) {
     this.#stop = stop;
     this.id = parts.checkpoint.id;
-    this.name = settings.name ?? null;
+    this.name = parts.writing.name ?? null;
     this.#parts = parts;
-    this.#settings = settings;
     this.#batches = batches;
     this.#ended = this.#run();
   }
 
   /** Prepares the sinks, reads the checkpoint and starts to run batches; if it throws, `closeParts` is due. */
-  static async start(parts: QueryParts, settings: QuerySettings): Promise<StreamingQuery> {
+  static async start(parts: QueryParts): Promise<StreamingQuery> {
     const { checkpoint: { id }, sink, asides } = parts;
     const stop = new AbortController();
     const batches = await MicroBatches.resume(parts, stop.signal);
@@ -70,7 +66,7 @@ export class StreamingQuery {
       // Under a name of its own, so that no two sinks can share a folder.
       await aside?.open?.(`${id}/${kind}`, { batchId, isNew });
     }
-    return new StreamingQuery(parts, settings, batches, stop);
+    return new StreamingQuery(parts, batches, stop);
   }
 
   get isActive(): boolean {
@@ -162,7 +158,7 @@ export class StreamingQuery {
   }
 
   async #trigger(): Promise<void> {
-    const { trigger = "0 seconds" } = this.#settings;
+    const { trigger = "0 seconds" } = this.#parts.writing;
     if (trigger === "once") {
       await this.#runNext({ once: true });
     } else if (trigger === "available-now") {
@@ -176,9 +172,10 @@ export class StreamingQuery {
   }
 
   async #runInterval(interval: number): Promise<void> {
-    const began = this.#parts.now();
+    const { now = Date.now } = this.#parts.writing;
+    const began = now();
     // A clock that was set back must not make the wait longer than the interval.
-    const rest = () => Math.min(interval, began + interval - this.#parts.now());
+    const rest = () => Math.min(interval, began + interval - now());
     const waiting = this.#idle;
     this.#idle = [];
     if (await this.#runNext({})) {
@@ -198,7 +195,9 @@ export class StreamingQuery {
     const progress = { id: this.id, runId: this.runId, name: this.name, ...batch };
     this.#recent.push(progress);
     if (this.#recent.length > NUM_PROGRESS_UPDATES) this.#recent.shift();
-    Promise.try(() => this.#settings.onProgress?.(progress)).catch((error) => this.#warn(error));
+    Promise.try(() => this.#parts.writing.onProgress?.(progress)).catch((error) =>
+      this.#warn(error)
+    );
     return true;
   }
 

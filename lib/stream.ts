@@ -127,7 +127,7 @@ function resultStream(plan: QueryPlan): ResultStream {
     select: (...columns) => then("select", (rows) => rows.select(...columns as Expr[])),
     identity: (mode) => identityOf(plan, mode),
     async writeStream(sink, options) {
-      const { source, options: { maxOffsetsPerTrigger, failOnDataLoss = true } } = plan;
+      const { source, options: reading } = plan;
       let pipeline: Pipeline | undefined;
       let checkpoint: Checkpoint | undefined;
       try {
@@ -141,25 +141,22 @@ function resultStream(plan: QueryPlan): ResultStream {
         checkKept(plan, rows);
         pipeline = new Pipeline(plan, options);
         if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
-        // Before anything is written: it may refuse.
-        const first = hasStart(checkpointLocation)
-          ? undefined
-          : await startingOffsets(source, plan.options);
+        // Before anything is written, since it may refuse; the source's id comes with its offsets.
+        const end = hasStart(checkpointLocation) ? null : await startingOffsets(source, reading);
+        const first = end ? { end, sourceId: source.identity } : undefined;
         const identity = identityOf(plan, outputMode);
         checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
+        const asides = { rejected, rows: rows?.sink };
         return await StreamingQuery.start({
           source,
+          reading,
+          first,
           pipeline,
           sink,
-          asides: { rejected, rows: rows?.sink },
+          asides,
+          writing: options,
           checkpoint,
-          startingOffsets: async () => first ?? await startingOffsets(source, plan.options),
-          maxOffsetsPerTrigger,
-          failOnDataLoss,
-          noDataMicroBatches: options.noDataMicroBatches ?? true,
-          minBatchesToRetain: options.minBatchesToRetain ?? 100,
-          now: options.now ?? Date.now,
-        }, options);
+        });
       } catch (error) {
         const asides = { rejected: options?.rejected, rows: options?.rows?.sink };
         await closeParts({ source, pipeline, sink, asides, checkpoint });

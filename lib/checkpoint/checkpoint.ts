@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { CommitEntry, Cursor, Logged, OffsetEntry } from "../core/plan.ts";
-import { resume } from "../core/plan.ts";
+import {
+  type CommitEntry,
+  type Cursor,
+  type Logged,
+  type OffsetEntry,
+  resume,
+} from "../core/resume.ts";
 import type { Offsets } from "../core/types.ts";
 import { makeFolder, readFile, syncFolder, writeFile } from "../files.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";
@@ -89,18 +94,19 @@ export class Checkpoint {
     });
   }
 
-  /** Where the first batch begins; kept so that a restart before the first commit begins there too. */
-  async initialOffsets(find: () => Promise<InitialOffsets>): Promise<InitialOffsets> {
+  /** Where the first batch begins: as kept, so that a restart begins there too, or else `found`, which it keeps. */
+  async initialOffsets(found: InitialOffsets | undefined): Promise<InitialOffsets> {
     const path = this.#path("sources", "0", "0");
     const text = await readFile(path);
     if (text !== undefined) {
       const [header, source] = openLines(path, "sources/0/0", text);
       return { end: sourceOffsets(path, source), sourceId: header!.sourceId as string | undefined };
     }
-    if ((await batchIds(this.#path("offsets"))).length > 0) throw damaged(path, "it is missing");
-    const { end, sourceId } = await find();
+    const isNew = (await batchIds(this.#path("offsets"))).length === 0;
+    if (!isNew || found === undefined) throw damaged(path, "it is missing");
+    const { end, sourceId } = found;
     await this.#write("sources/0/0", { sourceId }, [JSON.stringify({ [this.#topic]: end })]);
-    return { end, sourceId };
+    return found;
   }
 
   writeOffsets(batchId: number, { end, ...metadata }: OffsetEntry): Promise<void> {

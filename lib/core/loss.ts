@@ -1,4 +1,4 @@
-import type { Cursor } from "./plan.ts";
+import type { Cursor } from "./resume.ts";
 import type { Offsets } from "./types.ts";
 
 /** What became of the offsets that a query goes on from. */

@@ -1,6 +1,6 @@
 import { byteLengthOf, type Chunk, joinChunks, type Slice } from "./chunk.ts";
 import { CHUNKS_AHEAD } from "./threads.ts";
-import { limitOffsets, sameOffsets } from "../core/plan.ts";
+import { limitOffsets, sameOffsets } from "../core/offsets.ts";
 import { askBatch } from "../core/source_calls.ts";
 import type { Offsets, Source } from "../core/types.ts";
 

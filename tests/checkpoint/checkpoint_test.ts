@@ -78,16 +78,16 @@ checkpointTest(
   async (dir) => {
     const first = await using(
       dir,
-      (c) => c.initialOffsets(() => Promise.resolve({ end: { "0": 4 }, sourceId: "a" })),
+      (c) => c.initialOffsets({ end: { "0": 4 }, sourceId: "a" }),
     );
     const later = await using(
       dir,
-      (c) => c.initialOffsets(() => Promise.reject(new Error("asked"))),
+      (c) => c.initialOffsets({ end: { "0": 9 } }),
     );
     deepEqual([first, later], Array(2).fill({ end: { "0": 4 }, sourceId: "a" }));
     await using(dir, (checkpoint) => checkpoint.writeOffsets(0, { ...PLANNED, end: { "0": 5 } }));
     await Deno.remove(join(dir, "sources", "0", "0"));
-    const lost = using(dir, (c) => c.initialOffsets(() => Promise.resolve({ end: { "0": 9 } })));
+    const lost = using(dir, (c) => c.initialOffsets({ end: { "0": 9 } }));
     await rejects(lost, /sources\/0\/0": it is missing/);
   },
 );

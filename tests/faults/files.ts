@@ -98,7 +98,7 @@ async function openAll(dir: string, identity: QueryIdentity): Promise<unknown> {
   try {
     const cursor = await checkpoint.cursor();
     const begin = cursor.start ??
-      await checkpoint.initialOffsets(() => Promise.resolve({ end: {} }));
+      await checkpoint.initialOffsets({ end: {} });
     const state = await checkpoint.readState(cursor.batchId - 1);
     return { id: checkpoint.id, cursor, begin, state };
   } finally {

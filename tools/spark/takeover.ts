@@ -158,7 +158,7 @@ export async function takeOver(
   const conf = { takenOverFrom: "Spark" };
   const none = { read: 0, counted: 0, late: 0, rejected: 0 };
   const batchTimestampMs = batches.find((batch) => batch.batchId === batchId)!.planned;
-  await seed.initialOffsets(() => Promise.resolve({ end: plan.from }));
+  await seed.initialOffsets({ end: plan.from });
   if (batchId > 0) {
     const before = { end: plan.from, batchWatermarkMs: 0, batchTimestampMs, conf };
     await seed.writeOffsets(batchId - 1, before);

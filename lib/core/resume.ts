@@ -105,39 +105,3 @@ function missing(place: string): RangeError {
       `Restore it, or start over with a new checkpoint`,
   );
 }
-
-/**
- * Limits a batch to about `max` offsets, split over the partitions by their share of the backlog.
- * A partition with a backlog always gets at least one, as in Spark's Kafka source.
- *
- * @example Usage
- * ```ts
- * import { limitOffsets } from "lib";
- * import { deepEqual } from "node:assert/strict";
- *
- * deepEqual(limitOffsets({ "0": 0, "1": 5 }, { "0": 90, "1": 15 }, 10), { "0": 9, "1": 6 });
- * ```
- */
-export function limitOffsets(start: Offsets, latest: Offsets, max = Infinity): Offsets {
-  const sizes = Object.entries(latest).map(([partition, end]) =>
-    [partition, Math.max(0, end - start[partition]!)] as const
-  );
-  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
-  if (total <= max) return latest;
-  return Object.fromEntries(sizes.map(([partition, size]) => {
-    const share = max * (size / total);
-    const taken = share < 1 ? Math.ceil(share) : Math.floor(share);
-    return [partition, Math.min(latest[partition]!, start[partition]! + taken)];
-  }));
-}
-
-/** Whether two sets of offsets are equal. */
-export function sameOffsets(a: Offsets, b: Offsets): boolean {
-  const partitions = Object.keys(b);
-  return Object.keys(a).length === partitions.length && partitions.every((p) => a[p] === b[p]);
-}
-
-/** Returns the offsets of the partitions that `by` names too. */
-export function pick(offsets: Offsets, by: Offsets): Offsets {
-  return Object.fromEntries(Object.entries(offsets).filter(([partition]) => partition in by));
-}
