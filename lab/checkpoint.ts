@@ -2,9 +2,9 @@ import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
 import { batchIds } from "../lib/checkpoint/checkpoint.ts";
 import { StateLog } from "../lib/checkpoint/state_log.ts";
-import { asTimestamps, doubles } from "../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../lib/windows/frame.ts";
 import { timeOf } from "../lib/core/time.ts";
-import { groupsIn } from "../lib/core/state.ts";
+import { groupsIn } from "../lib/windows/state.ts";
 import { inspectCheckpoint } from "./inspect.ts";
 
 /** A checkpoint as tables, of all batches that it remembers. */

@@ -8,10 +8,10 @@ import {
   type Logged,
   type OffsetEntry,
   resume,
-} from "../lib/core/resume.ts";
-import type { RowTotals } from "../lib/core/progress.ts";
+} from "../lib/checkpoint/resume.ts";
+import type { RowTotals } from "../lib/windows/accounting.ts";
 import { isoText, isoTime } from "../lib/core/time.ts";
-import { groupsIn, plainKey } from "../lib/core/state.ts";
+import { groupsIn, plainKey } from "../lib/windows/state.ts";
 import type { Offsets } from "../lib/core/types.ts";
 import { readFile } from "../lib/files.ts";
 

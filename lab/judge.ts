@@ -1,7 +1,7 @@
 import pl, { type DataFrame } from "polars";
 import { many } from "../view/display.ts";
 import { wilson } from "../view/statistics.ts";
-import { doubles } from "../lib/core/frame.ts";
+import { doubles } from "../lib/windows/frame.ts";
 import type { ScoredRows } from "./scored_rows.ts";
 import { tableOf } from "./numbers.ts";
 

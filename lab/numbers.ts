@@ -1,5 +1,5 @@
 import pl, { type DataFrame } from "polars";
-import { doubles } from "../lib/core/frame.ts";
+import { doubles } from "../lib/windows/frame.ts";
 
 /** Returns the greatest of values; null without any. */
 export function greatest(values: Iterable<number>): number | null {

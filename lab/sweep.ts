@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
 import { lastWindowStart, type WindowSpec } from "lib";
-import { windowsPerRow } from "../lib/core/window.ts";
+import { windowsPerRow } from "../lib/windows/window.ts";
 import { median } from "../view/statistics.ts";
 import { greatest, tableOf } from "./numbers.ts";
 import type { ScoredRows } from "./scored_rows.ts";

@@ -1,5 +1,5 @@
 import { lastWindowStart, type WindowSpec } from "lib";
-import { windowsPerRow } from "../lib/core/window.ts";
+import { windowsPerRow } from "../lib/windows/window.ts";
 import type { TracedRows } from "./scored_rows.ts";
 import { newestEventTimes } from "./sweep.ts";
 

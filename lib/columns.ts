@@ -1,7 +1,7 @@
 import pl, { type DataFrame, type Expr } from "polars";
-import { type Aggregation, type Grouping, typeGrouping } from "./core/aggregation.ts";
-import { KEPT_COLUMNS } from "./core/aside.ts";
-import { frameOf } from "./core/frame.ts";
+import { type Aggregation, type Grouping, typeGrouping } from "./windows/aggregation.ts";
+import { KEPT_COLUMNS } from "./windows/aside.ts";
+import { frameOf } from "./windows/frame.ts";
 import type { Schema, Scorer } from "./core/types.ts";
 import type { KeptRows } from "./options.ts";
 

@@ -2,21 +2,21 @@ import type { DataFrame } from "polars";
 import type { Checkpoint, InitialOffsets } from "./checkpoint/checkpoint.ts";
 import type { StateEntry } from "./checkpoint/state_log.ts";
 import { ChunkReader } from "./threads/reader.ts";
-import { advanceState, applyStep, groupsIn } from "./core/state.ts";
-import { explain } from "./core/explain.ts";
-import { findLoss } from "./core/loss.ts";
+import { advanceState, applyStep, groupsIn } from "./windows/state.ts";
+import { explain } from "./explain.ts";
+import { findLoss } from "./checkpoint/loss.ts";
 import { limitOffsets, pick, sameOffsets } from "./core/offsets.ts";
 import {
-  addTotals,
   type BatchProgress,
   batchProgress,
   stopwatch,
   type StreamingQueryProgress,
-} from "./core/progress.ts";
-import { type Cursor, type OffsetEntry, resume } from "./core/resume.ts";
+} from "./progress.ts";
+import { type Cursor, type OffsetEntry, resume } from "./checkpoint/resume.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
-import { nextWatermark } from "./core/watermark.ts";
+import { addTotals } from "./windows/accounting.ts";
+import { nextWatermark } from "./windows/watermark.ts";
 import type { ReadOptions, WriteOptions } from "./options.ts";
 import { unlessStopped } from "./wait.ts";
 import { type Asides, mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";

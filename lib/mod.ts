@@ -26,14 +26,14 @@ export {
   TRANSACTION_SCHEMA,
   windowKpis,
 } from "./kpi/kpi.ts";
-export { avg, count, countIf, max, min, sum } from "./core/functions.ts";
-export type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
+export { avg, count, countIf, max, min, sum } from "./windows/functions.ts";
+export type { Aggregate, ColumnOrExpr } from "./windows/functions.ts";
 export { parseDuration } from "./core/duration.ts";
-export { lastWindowStart, type WindowSpec, windowSpec } from "./core/window.ts";
-export { advanceWatermark } from "./core/watermark.ts";
+export { lastWindowStart, type WindowSpec, windowSpec } from "./windows/window.ts";
+export { advanceWatermark } from "./windows/watermark.ts";
 export { limitOffsets } from "./core/offsets.ts";
 export { isoTime } from "./core/time.ts";
-export type { RowAccounting, SourceProgress, StreamingQueryProgress } from "./core/progress.ts";
+export type { RowAccounting, SourceProgress, StreamingQueryProgress } from "./progress.ts";
 export type {
   Field,
   FieldType,

@@ -1,5 +1,5 @@
 import type { Expr } from "polars";
-import type { StreamingQueryProgress } from "./core/progress.ts";
+import type { StreamingQueryProgress } from "./progress.ts";
 import type { Offsets, OutputMode, Sink } from "./core/types.ts";
 
 /** Where a query begins and how much it reads at once; options as in Spark's Kafka source. */

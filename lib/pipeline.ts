@@ -1,6 +1,6 @@
 import pl, { type DataFrame } from "polars";
 import { fieldsRead, type RowPlan, SCORE } from "./columns.ts";
-import type { Aggregation } from "./core/aggregation.ts";
+import type { Aggregation } from "./windows/aggregation.ts";
 import {
   asideFrame,
   type AsideRow,
@@ -11,20 +11,20 @@ import {
   rejectAhead,
   type RowTimes,
   timesOf,
-} from "./core/aside.ts";
+} from "./windows/aside.ts";
 import { parseDuration } from "./core/duration.ts";
-import { frameOf, partialGroups, rowsOf } from "./core/frame.ts";
-import type { Group, Merge } from "./core/state.ts";
-import type { RowCounts } from "./core/progress.ts";
+import { frameOf, partialGroups, rowsOf } from "./windows/frame.ts";
+import type { Group, Merge } from "./windows/state.ts";
+import type { RowCounts } from "./windows/accounting.ts";
 import type { NumberColumn, OutputMode, Schema, Source } from "./core/types.ts";
 import type { ReadOptions, WatermarkOptions, WriteOptions } from "./options.ts";
-import { windowsPerRow } from "./core/window.ts";
+import { windowsPerRow } from "./windows/window.ts";
 import {
   type EventTimeStats,
   eventTimeStats,
   mergeStats,
   newestByPartition,
-} from "./core/watermark.ts";
+} from "./windows/watermark.ts";
 import { readLines } from "./json/lines.ts";
 import { leaveFrame } from "./memory.ts";
 import { type Chunk, type ChunkPlan, lengthOf, placeOf, type Slice } from "./threads/chunk.ts";

@@ -1,5 +1,5 @@
 import type { DataFrame } from "polars";
-import type { StreamingQueryProgress } from "./core/progress.ts";
+import type { StreamingQueryProgress } from "./progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import { startTimer, unlessStopped } from "./wait.ts";

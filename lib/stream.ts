@@ -12,11 +12,11 @@ import {
   sampleOf,
   withScore,
 } from "./columns.ts";
-import { typesOf } from "./core/aggregation.ts";
-import { rowsOf } from "./core/frame.ts";
-import type { Aggregate, ColumnOrExpr } from "./core/functions.ts";
+import { typesOf } from "./windows/aggregation.ts";
+import { rowsOf } from "./windows/frame.ts";
+import type { Aggregate, ColumnOrExpr } from "./windows/functions.ts";
 import type { OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
-import { windowSpec } from "./core/window.ts";
+import { windowSpec } from "./windows/window.ts";
 import type { ReadOptions, WatermarkOptions, WindowOptions, WriteOptions } from "./options.ts";
 import { Pipeline, type QueryPlan } from "./pipeline.ts";
 import { startingOffsets } from "./starting_offsets.ts";

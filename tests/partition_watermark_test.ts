@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { count, MemorySink, readStream, type Schema, TopicLog } from "lib";
-import { newestByPartition, nextWatermark, slowestPartition } from "../lib/core/watermark.ts";
+import { newestByPartition, nextWatermark, slowestPartition } from "../lib/windows/watermark.ts";
 
 const SCHEMA: Schema = [{ name: "t", type: "timestamp" }];
 const at = (second: number) => JSON.stringify({ t: new Date(second * 1000).toISOString() });

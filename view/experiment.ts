@@ -9,7 +9,7 @@ import {
   type StreamingQueryProgress,
   type WindowSpec,
 } from "lib";
-import { emptyAside } from "../lib/core/aside.ts";
+import { emptyAside } from "../lib/windows/aside.ts";
 import { sampleEvents } from "./messages.ts";
 import { position, type Run } from "./run.ts";
 

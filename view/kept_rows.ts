@@ -1,6 +1,6 @@
 import { lastWindowStart } from "lib";
 import { timeOf } from "../lib/core/time.ts";
-import { isClosed, windowsPerRow } from "../lib/core/window.ts";
+import { isClosed, windowsPerRow } from "../lib/windows/window.ts";
 import type { Run } from "./run.ts";
 
 /** The counts of a window that have rows to show. */

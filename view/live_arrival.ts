@@ -1,6 +1,6 @@
 import pl, { type DataFrame } from "polars";
 import { lastWindowStart, type Sink, type Source, type StreamingQueryProgress } from "lib";
-import { asTimestamps, doubles } from "../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../lib/windows/frame.ts";
 import { arrival } from "./batch_charts.ts";
 import { type Content, jupyterDisplay, showInPlace } from "./display.ts";
 import { sampleEvents } from "./messages.ts";

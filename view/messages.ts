@@ -1,6 +1,6 @@
 import pl, { type DataFrame } from "polars";
 import type { Offsets, Source, StreamingQueryProgress } from "lib";
-import { asTimestamps, doubles } from "../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../lib/windows/frame.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
 import { parseMessages } from "../lib/json/from_json.ts";
 import type { Values } from "../lib/json/rows.ts";

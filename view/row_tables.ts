@@ -1,5 +1,5 @@
 import pl from "polars";
-import { asTimestamps, doubles } from "../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../lib/windows/frame.ts";
 import { type Displayable, many, paragraphs } from "./display.ts";
 import { type KeptRow, keptRows, type Kind, KINDS } from "./kept_rows.ts";
 import { commonStarts, isOverlapping, nameOf, type Run } from "./run.ts";

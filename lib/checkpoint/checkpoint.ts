@@ -1,12 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type CommitEntry,
-  type Cursor,
-  type Logged,
-  type OffsetEntry,
-  resume,
-} from "../core/resume.ts";
+import { type CommitEntry, type Cursor, type Logged, type OffsetEntry, resume } from "./resume.ts";
 import type { Offsets } from "../core/types.ts";
 import { makeFolder, readFile, syncFolder, writeFile } from "../files.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";

@@ -1,18 +1,18 @@
 import { join } from "node:path";
+import { narrow } from "../core/plain_rows.ts";
 import {
   applyStep,
   type Group,
   groupId,
   groupsIn,
   type Key,
-  narrow,
   newState,
   plainKey,
   type State,
   type Step,
   type Value,
-} from "../core/state.ts";
-import type { RowTotals } from "../core/progress.ts";
+} from "../windows/state.ts";
+import type { RowTotals } from "../windows/accounting.ts";
 import { readFile, writeFile } from "../files.ts";
 import { checkedLines, damaged, sealPieces } from "./lines.ts";
 

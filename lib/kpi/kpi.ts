@@ -1,5 +1,5 @@
 import pl, { type Expr } from "polars";
-import { type Aggregate, count, countIf, sum } from "../core/functions.ts";
+import { type Aggregate, count, countIf, sum } from "../windows/functions.ts";
 import type { Field, Schema, Sink } from "../core/types.ts";
 import { FEATURES } from "../model/features.ts";
 import type { KeptRows } from "../options.ts";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { Offsets, OutputMode, Schema } from "../core/types.ts";
-import { windowSpec } from "../core/window.ts";
+import { windowSpec } from "../windows/window.ts";
 import { SHARED } from "../check_options.ts";
 import { checkRecord } from "../check_record.ts";
 

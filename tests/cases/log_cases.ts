@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
 import { limitOffsets } from "../../lib/core/offsets.ts";
-import { newState } from "../../lib/core/state.ts";
+import { newState } from "../../lib/windows/state.ts";
 import type { Offsets } from "../../lib/core/types.ts";
 import { type Check, equals, type Json, NotRun } from "./check.ts";
 

@@ -1,11 +1,11 @@
 import pl from "polars";
-import { advanceState, applyStep, type Group, newState } from "../../lib/core/state.ts";
-import { partialGroups } from "../../lib/core/frame.ts";
-import { type Aggregation, typeGrouping } from "../../lib/core/aggregation.ts";
-import { type Aggregate, avg, count, max, min, sum } from "../../lib/core/functions.ts";
+import { advanceState, applyStep, type Group, newState } from "../../lib/windows/state.ts";
+import { partialGroups } from "../../lib/windows/frame.ts";
+import { type Aggregation, typeGrouping } from "../../lib/windows/aggregation.ts";
+import { type Aggregate, avg, count, max, min, sum } from "../../lib/windows/functions.ts";
 import type { OutputMode } from "../../lib/core/types.ts";
-import { advanceWatermark } from "../../lib/core/watermark.ts";
-import type { WindowSpec } from "../../lib/core/window.ts";
+import { advanceWatermark } from "../../lib/windows/watermark.ts";
+import type { WindowSpec } from "../../lib/windows/window.ts";
 import { type Check, equals, type Json, NotRun, sameRows } from "./check.ts";
 
 /** Numbers of a case are used as milliseconds: the core only compares and adds them. */

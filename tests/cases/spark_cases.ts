@@ -1,4 +1,4 @@
-import { type EventTimeStats, eventTimeStats, mergeStats } from "../../lib/core/watermark.ts";
+import { type EventTimeStats, eventTimeStats, mergeStats } from "../../lib/windows/watermark.ts";
 import { type Check, equals, type Json, NotRun, refuseUnknown } from "./check.ts";
 import { playSetting } from "./settings.ts";
 import { QueryScript } from "./query_script.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { batchIds, Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
-import { applyStep, type Group, groupId, groupsIn, newState } from "../../lib/core/state.ts";
+import { applyStep, type Group, groupId, groupsIn, newState } from "../../lib/windows/state.ts";
 
 const IDENTITY = { source: "TopicLog[t]", window: "60000 ms" };
 const PLANNED = {

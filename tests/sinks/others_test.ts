@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import pl from "polars";
 import { ConsoleSink, MemorySink } from "lib";
-import { asTimestamps, doubles } from "../../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../../lib/windows/frame.ts";
 import { isoText } from "../../lib/core/time.ts";
 
 Deno.test("MemorySink keeps one table a batch id, in order of batches", async () => {

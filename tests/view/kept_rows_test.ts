@@ -1,6 +1,6 @@
 import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import pl from "polars";
-import { asTimestamps, doubles } from "../../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../../lib/windows/frame.ts";
 import { accounting } from "../../view/deliverables.ts";
 import { wrongCounts } from "../../view/checks.ts";
 import { type Displayable, jupyterDisplay } from "../../view/display.ts";

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import pl from "polars";
 import { join } from "node:path";
 import { MemorySink, openSource } from "lib";
-import { asTimestamps, doubles } from "../../lib/core/frame.ts";
+import { asTimestamps, doubles } from "../../lib/windows/frame.ts";
 import type { Content } from "../../view/display.ts";
 import { DrawingTime, LiveArrival } from "../../view/live_arrival.ts";
 import { runs } from "./sample_run.ts";

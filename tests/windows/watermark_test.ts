@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { advanceWatermark, eventTimeStats, mergeStats } from "../../lib/core/watermark.ts";
+import { advanceWatermark, eventTimeStats, mergeStats } from "../../lib/windows/watermark.ts";
 
 Deno.test("advanceWatermark() follows the greatest event time less the delay, and never falls", () => {
   //      [before, maxEventTime, delay, after]

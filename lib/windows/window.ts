@@ -1,4 +1,4 @@
-import { readDuration } from "./duration.ts";
+import { readDuration } from "../core/duration.ts";
 
 /** Windows `[start, start + size)` with `start = offset + k * slide`; all in milliseconds. */
 export interface WindowSpec {

@@ -1,5 +1,5 @@
 import type { Cursor } from "./resume.ts";
-import type { Offsets } from "./types.ts";
+import type { Offsets } from "../core/types.ts";
 
 /** What became of the offsets that a query goes on from. */
 export interface Loss {

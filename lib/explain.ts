@@ -1,7 +1,7 @@
-import type { Group } from "./state.ts";
+import type { Group } from "./windows/state.ts";
 import type { StreamingQueryProgress } from "./progress.ts";
-import { isoTime, timeOf } from "./time.ts";
-import type { OutputMode } from "./types.ts";
+import { isoTime, timeOf } from "./core/time.ts";
+import type { OutputMode } from "./core/types.ts";
 
 /** Batches without news after which a partition is called idle and a watermark stuck. */
 const PATIENCE = 5;

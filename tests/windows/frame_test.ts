@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import pl, { type DataFrame } from "polars";
-import { type Grouping, typeGrouping } from "../../lib/core/aggregation.ts";
-import { asTimestamps, doubles, partialGroups, rowsOf } from "../../lib/core/frame.ts";
-import { avg, count, sum } from "../../lib/core/functions.ts";
-import { windowSpec } from "../../lib/core/window.ts";
+import { type Grouping, typeGrouping } from "../../lib/windows/aggregation.ts";
+import { asTimestamps, doubles, partialGroups, rowsOf } from "../../lib/windows/frame.ts";
+import { avg, count, sum } from "../../lib/windows/functions.ts";
+import { windowSpec } from "../../lib/windows/window.ts";
 import { leaveFrame } from "../../lib/memory.ts";
 
 const COUNT = { n: count() };

@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { type OffsetEntry, resume } from "../../lib/core/resume.ts";
+import { type OffsetEntry, resume } from "../../lib/checkpoint/resume.ts";
 
 function offsets(
   batchId: number,

@@ -9,7 +9,7 @@ import {
   type State,
   type Step,
   type Value,
-} from "../../lib/core/state.ts";
+} from "../../lib/windows/state.ts";
 
 /** Windows of 10 with one count and one greatest value. */
 function group(start: number, rows = 1, most: number | null = rows, key?: string): Group {

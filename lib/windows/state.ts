@@ -1,4 +1,5 @@
-import type { OutputMode } from "./types.ts";
+import type { OutputMode } from "../core/types.ts";
+import { narrow } from "../core/plain_rows.ts";
 import { isClosed } from "./window.ts";
 
 /** Partial aggregates of one window and key: what the state holds and what a batch adds to it. */
@@ -94,12 +95,6 @@ export function plainKey(key: Key): unknown {
     return { number: String(key) };
   }
   return key;
-}
-
-/** Returns a whole number as a number where that holds it. */
-export function narrow(whole: bigint): number | bigint {
-  const number = Number(whole);
-  return Number.isSafeInteger(number) ? number : whole;
 }
 
 /**

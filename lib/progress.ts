@@ -1,7 +1,8 @@
-import type { State, Step } from "./state.ts";
-import type { Offsets } from "./types.ts";
-import { isoTime } from "./time.ts";
-import type { EventTimeStats } from "./watermark.ts";
+import type { State, Step } from "./windows/state.ts";
+import type { Offsets } from "./core/types.ts";
+import { isoTime } from "./core/time.ts";
+import type { RowCounts, RowTotals } from "./windows/accounting.ts";
+import type { EventTimeStats } from "./windows/watermark.ts";
 
 /** What a query reports of one batch: Spark's `StreamingQueryProgress`, and what Spark does not count. */
 export interface StreamingQueryProgress {
@@ -61,36 +62,6 @@ export interface RowAccounting {
   readonly late: number;
   /** All batches so far: read = counted + late + rejected + open. */
   readonly total: RowTotals & { readonly open: number };
-}
-
-/** What became of the rows of all batches so far. */
-export interface RowTotals {
-  readonly read: number;
-  /** Rows in windows that are final. */
-  readonly counted: number;
-  readonly late: number;
-  readonly rejected: number;
-}
-
-/** Rows of one batch that did not go the usual way. */
-export interface RowCounts {
-  readonly rejected: number;
-  readonly malformed: number;
-  readonly unscored: number;
-}
-
-/** Adds what one batch did to the totals; `partialRows` are the rows of its groups, late or not. */
-export function addTotals(
-  total: RowTotals,
-  { lateRows, finalRows }: Step,
-  { rejected, partialRows }: { rejected: number; partialRows: number },
-): RowTotals {
-  return {
-    read: total.read + rejected + partialRows,
-    counted: total.counted + finalRows,
-    late: total.late + lateRows,
-    rejected: total.rejected + rejected,
-  };
 }
 
 /** What a batch reports, before the query adds who it is. */

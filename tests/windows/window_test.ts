@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { join } from "node:path";
-import { lastWindowStart, windowSpec, windowsPerRow } from "../../lib/core/window.ts";
+import { lastWindowStart, windowSpec, windowsPerRow } from "../../lib/windows/window.ts";
 import { playScenario } from "../scenario/main.ts";
 
 Deno.test("windowSpec() reads window, slide and start; tumbling windows slide by their size", () => {

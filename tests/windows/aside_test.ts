@@ -1,7 +1,7 @@
 import { deepEqual } from "node:assert/strict";
-import { asideFrame, lateRows, problemRows } from "../../lib/core/aside.ts";
+import { asideFrame, lateRows, problemRows } from "../../lib/windows/aside.ts";
 import type { Messages } from "../../lib/core/types.ts";
-import { windowSpec } from "../../lib/core/window.ts";
+import { windowSpec } from "../../lib/windows/window.ts";
 
 /** Messages of one partition, with offsets from `first`; null is a tombstone. */
 function messages(partition: string, first: number, values: (Uint8Array | null)[]): Messages {

@@ -1,7 +1,7 @@
 import pl, { type DataFrame, type Expr, type Series } from "polars";
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "../core/duration.ts";
 import { doubles } from "./frame.ts";
-import type { Messages, NumberColumn, Problem } from "./types.ts";
+import type { Messages, NumberColumn, Problem } from "../core/types.ts";
 import { isClosed, lastWindowStart, type WindowSpec } from "./window.ts";
 
 /** A row to keep aside, by its index in the batch. */

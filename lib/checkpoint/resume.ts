@@ -1,5 +1,5 @@
-import type { Offsets } from "./types.ts";
-import type { PartitionTimes } from "./watermark.ts";
+import type { Offsets } from "../core/types.ts";
+import type { PartitionTimes } from "../windows/watermark.ts";
 
 /** What `offsets/N` holds: the end of batch N, and the watermark it evicts with. */
 export interface OffsetEntry {

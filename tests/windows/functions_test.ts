@@ -1,9 +1,9 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import pl, { type DataType, type Series } from "polars";
-import { advanceState, applyStep, groupsIn, newState } from "../../lib/core/state.ts";
-import { typeGrouping } from "../../lib/core/aggregation.ts";
-import { partialGroups, rowsOf } from "../../lib/core/frame.ts";
-import { type Aggregate, avg, count, countIf, max, min, sum } from "../../lib/core/functions.ts";
+import { advanceState, applyStep, groupsIn, newState } from "../../lib/windows/state.ts";
+import { typeGrouping } from "../../lib/windows/aggregation.ts";
+import { partialGroups, rowsOf } from "../../lib/windows/frame.ts";
+import { type Aggregate, avg, count, countIf, max, min, sum } from "../../lib/windows/functions.ts";
 
 const x = () => pl.col("x");
 
