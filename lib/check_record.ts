@@ -10,47 +10,43 @@ export function checkRecord<T>(
   schema: v.GenericSchema<unknown, T>,
   given: unknown,
 ): T {
-  const result = v.safeParse(schema, given);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const keys = issue.path?.map(({ key }) => String(key)) ?? [];
-  let { message } = issue;
-  if (issue.type === "strict_object") {
-    const known = entriesOf(schema, keys.slice(0, -1));
-    const missing = known[keys.at(-1) ?? ""];
-    if (issue.expected === "never") {
-      const names = Object.keys(known);
-      const name = keys.at(-1)!;
-      const near = closestMatch(name, names, { maxDistance: Math.ceil(name.length / 3) });
-      throw new TypeError(
-        `${what}: there is no ${name}, only ${names.join(", ")}` +
-          (near === undefined ? "" : `. Did you mean ${near}?`),
-      );
-    }
-    const isLeaf = missing !== undefined && missing.type !== "strict_object";
-    const [absent] = isLeaf ? v.safeParse(missing, undefined).issues ?? [] : [];
-    message = absent?.message ?? "an object";
+  checkField(what, schema, given, []);
+  return given as T;
+}
+
+/** Checks one field; of a record each of its own, so that the error tells of the one that is wrong. */
+function checkField(
+  what: string,
+  schema: v.GenericSchema,
+  value: unknown,
+  path: readonly string[],
+): void {
+  const { issues: [issue] = [] } = v.safeParse(schema, value);
+  if (issue === undefined) return;
+  const named = path.filter((name, i) => name !== "options" || i === path.length - 1).join(".");
+  const must = (be: string) => `${what}: ${named || "this"} must be ${be}, got ${show(value)}`;
+  const { type, entries } = ("wrapped" in schema ? schema.wrapped : schema) as {
+    type: string;
+    entries: Record<string, v.GenericSchema>;
+  };
+  if (type !== "strict_object") {
+    const ErrorOf = issue.kind === "schema" ? TypeError : RangeError;
+    throw new (ERRORS.get(issue.expected!) ?? ErrorOf)(must(issue.message));
   }
-  const ErrorOf = ERRORS.get(issue.expected!) ??
-    (issue.kind === "schema" ? TypeError : RangeError);
-  const path = issue.path?.filter(({ key }, i) => key !== "options" || i === keys.length - 1) ?? [];
-  const isOfAll = message.startsWith("{"); // then it says what the whole option should be
-  const end = path.findIndex(({ key }, i) => i > 0 && (isOfAll || /^\d+$/.test(String(key))));
-  const option = end < 0 ? path : path.slice(0, end);
-  const name = option.map(({ key }) => key).join(".") || "this";
-  const value = option.length > 0 ? option.at(-1)!.value : given;
-  throw new ErrorOf(`${what}: ${name} must be ${message}, got ${show(value)}`);
+  if (typeof value !== "object" || value === null) throw new TypeError(must("an object"));
+  const names = Object.keys(entries);
+  for (const name of Object.keys(value)) {
+    if (names.includes(name)) continue;
+    const near = closestMatch(name, names, { maxDistance: Math.ceil(name.length / 3) });
+    const hint = near === undefined ? "" : `. Did you mean ${near}?`;
+    throw new TypeError(`${what}: there is no ${name}, only ${names.join(", ")}${hint}`);
+  }
+  for (const name of names) {
+    checkField(what, entries[name]!, (value as Record<string, unknown>)[name], [...path, name]);
+  }
 }
 
 const ERRORS = new Map([["SyntaxError", SyntaxError], ["RangeError", RangeError]]);
-
-/** The options of the object that `keys` lead to. */
-function entriesOf(schema: unknown, keys: readonly string[]): Record<string, v.GenericSchema> {
-  const { wrapped = schema } = schema as { wrapped?: unknown };
-  const { entries } = wrapped as { entries: Record<string, v.GenericSchema> };
-  const [key, ...rest] = keys;
-  return key === undefined ? entries : entriesOf(entries[key], rest);
-}
 
 function show(value: unknown): string {
   const text = typeof value === "string" ? JSON.stringify(value) : Deno.inspect(value);

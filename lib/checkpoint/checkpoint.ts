@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type CommitEntry, type Cursor, type Logged, type OffsetEntry, resume } from "./resume.ts";
-import type { Offsets } from "../core/types.ts";
 import { makeFolder, readFile, syncFolder, writeFile } from "../files.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";
 import { Lock } from "./lock.ts";
@@ -27,16 +26,12 @@ export type InitialOffsets = Pick<OffsetEntry, "end" | "sourceId">;
  * ```
  */
 export class Checkpoint {
-  readonly dir: string;
-  /** Identifies the query over all its restarts. */
-  readonly id: string;
   readonly #topic: string;
   readonly #lock: Lock;
   readonly #states: StateLog;
 
-  private constructor(dir: string, id: string, topic: string, lock: Lock) {
-    this.dir = dir;
-    this.id = id;
+  /** `id` identifies the query over all its restarts. */
+  private constructor(readonly dir: string, readonly id: string, topic: string, lock: Lock) {
     this.#topic = topic;
     this.#lock = lock;
     this.#states = new StateLog(dir);
@@ -77,29 +72,32 @@ export class Checkpoint {
 
   /** Reads where the query goes on, from the two logs. */
   async cursor(): Promise<Cursor> {
-    const planned = await batchIds(this.#path("offsets"));
-    const committed = await batchIds(this.#path("commits"));
-    const offsets = (batchId: number | undefined) => this.#logged("offsets", batchId, offsetEntry);
-    const lastCommit = await this.#logged("commits", committed.at(-1), commitEntry);
+    const planned = (await batchIds(this.#path("offsets"))).slice(-2);
+    const committed = (await batchIds(this.#path("commits"))).slice(-1);
+    const offsets: Logged<OffsetEntry>[] = [];
+    for (const batchId of planned) {
+      offsets.push({ batchId, entry: await this.#readOffsets(`offsets/${batchId}`) });
+    }
+    const commits: Logged<CommitEntry>[] = [];
+    for (const batchId of committed) {
+      const [entry] = await this.#read(`commits/${batchId}`);
+      commits.push({ batchId, entry: entry as unknown as CommitEntry });
+    }
     return resume({
-      previousOffsets: await offsets(planned.at(-2)),
-      lastOffsets: await offsets(planned.at(-1)),
-      lastCommit,
+      previousOffsets: offsets.at(-2),
+      lastOffsets: offsets.at(-1),
+      lastCommit: commits[0],
     });
   }
 
   /** Where the first batch begins: as kept, so that a restart begins there too, or else `found`, which it keeps. */
   async initialOffsets(found: InitialOffsets | undefined): Promise<InitialOffsets> {
-    const path = this.#path("sources", "0", "0");
-    const text = await readFile(path);
-    if (text !== undefined) {
-      const [header, source] = openLines(path, "sources/0/0", text);
-      return { end: sourceOffsets(path, source), sourceId: header!.sourceId as string | undefined };
-    }
+    const place = "sources/0/0";
+    if (hasStart(this.dir)) return await this.#readOffsets<InitialOffsets>(place);
     const isNew = (await batchIds(this.#path("offsets"))).length === 0;
-    if (!isNew || found === undefined) throw damaged(path, "it is missing");
+    if (!isNew || found === undefined) throw damaged(this.#path(place), "it is missing");
     const { end, sourceId } = found;
-    await this.#write("sources/0/0", { sourceId }, [JSON.stringify({ [this.#topic]: end })]);
+    await this.#write(place, { sourceId }, [JSON.stringify({ [this.#topic]: end })]);
     return found;
   }
 
@@ -143,21 +141,20 @@ export class Checkpoint {
     const path = this.#path(place);
     const text = await readFile(path);
     if (text === undefined) throw damaged(path, "it is missing");
-    return openLines(path, place, text);
+    const [{ checksum: _, ...first } = {}, ...rest] = openLines(path, place, text);
+    return [first, ...rest];
+  }
+
+  /** Reads a file whose second line holds offsets. */
+  async #readOffsets<Entry extends InitialOffsets>(place: string): Promise<Entry> {
+    const [entry, source] = await this.#read(place);
+    const [end] = Object.values(source ?? {});
+    if (end === undefined) throw damaged(this.#path(place), "it holds no offsets");
+    return { ...entry, end } as Entry;
   }
 
   #write(place: string, first: object, rest?: readonly string[]): Promise<void> {
     return writeFile(this.#path(place), sealLines(place, first, rest));
-  }
-
-  async #logged<Entry>(
-    folder: string,
-    batchId: number | undefined,
-    read: (path: string, lines: Record<string, unknown>[]) => Entry,
-  ): Promise<Logged<Entry> | undefined> {
-    if (batchId === undefined) return undefined;
-    const place = `${folder}/${batchId}`;
-    return { batchId, entry: read(this.#path(place), await this.#read(place)) };
   }
 }
 
@@ -201,19 +198,4 @@ function isOlder(what: string, was: string | undefined, is: string | undefined):
   if (was === undefined) return what === "types";
   const names = (text = "") => text.match(/(?<=^|, )[^,=]+ = \w+(?=\()/g)?.join();
   return /\bcol\("/.test(was) && names(was) === names(is);
-}
-
-function offsetEntry(path: string, [metadata, source]: Record<string, unknown>[]): OffsetEntry {
-  const { batchWatermarkMs, batchTimestampMs, conf, sourceId } = metadata as unknown as OffsetEntry;
-  return { end: sourceOffsets(path, source), sourceId, batchWatermarkMs, batchTimestampMs, conf };
-}
-
-function commitEntry(_path: string, [entry]: Record<string, unknown>[]): CommitEntry {
-  return entry as unknown as CommitEntry;
-}
-
-function sourceOffsets(path: string, line: Record<string, unknown> | undefined): Offsets {
-  const [offsets] = Object.values(line ?? {});
-  if (offsets === undefined) throw damaged(path, "it holds no offsets");
-  return offsets as Offsets;
 }
