@@ -56,6 +56,9 @@ export interface Inspection {
   readonly problems: readonly string[];
 }
 
+/** Open windows or groups that the description lists. */
+const MOST_LINES = 50;
+
 type Lines = readonly Record<string, unknown>[];
 
 /** Reads a checkpoint folder. What is damaged is named in `problems`; throws if `dir` is no checkpoint. */
@@ -180,12 +183,7 @@ export function describeInspection(found: Inspection): string {
       ? `A restart runs batch ${restart.batchId} again, with the same offsets and the watermark ${restart.watermark}`
       : `A restart goes on with batch ${restart.batchId} and the watermark ${restart.watermark}`,
   ];
-  if (openWindows !== null) {
-    lines.push(`Open windows: ${openWindows.length}`);
-    for (const { start, keys, rows } of openWindows) {
-      lines.push(`  ${start}${keys.length > 0 ? ` ${JSON.stringify(keys)}` : ""}: ${rows} rows`);
-    }
-  }
+  if (openWindows !== null) lines.push(...windowLines(openWindows));
   if (rows !== null) {
     const { read, counted, late, rejected, open } = rows;
     lines.push(
@@ -193,6 +191,26 @@ export function describeInspection(found: Inspection): string {
     );
   }
   return lines.join("\n");
+}
+
+/** Lists the open windows; of many groups only how many a window has, since there may be millions. */
+function windowLines(groups: NonNullable<Inspection["openWindows"]>): string[] {
+  const windows = Map.groupBy(groups, ({ start }) => start);
+  const inGroups = windows.size === groups.length ? "" : `, in ${groups.length} groups`;
+  const lines = groups.length <= MOST_LINES
+    ? groups.map(({ start, keys, rows }) =>
+      `  ${start}${keys.length > 0 ? ` ${JSON.stringify(keys)}` : ""}: ${rows} rows`
+    )
+    : windows.entries().take(MOST_LINES).map(([start, of]) => {
+      const rows = of.reduce((sum, { rows }) => sum + rows, 0);
+      return `  ${start}: ${of.length > 1 ? `${of.length} groups, ` : ""}${rows} rows`;
+    }).toArray();
+  const more = Math.max(0, windows.size - MOST_LINES);
+  return [
+    `Open windows: ${windows.size}${inGroups}`,
+    ...lines,
+    ...more > 0 ? [`  and ${more} more; --json lists all`] : [],
+  ];
 }
 
 function restartOf({ batchId, planned, watermark }: Cursor): NonNullable<Inspection["restart"]> {

@@ -23,9 +23,9 @@ export {
   kpiAggregates,
   type KpiOptions,
   ratio,
-  TRANSACTION_SCHEMA,
   windowKpis,
 } from "./kpi/kpi.ts";
+export { keyFields, TRANSACTION_SCHEMA } from "./kpi/schema.ts";
 export { avg, count, countIf, max, min, sum } from "./windows/functions.ts";
 export type { Aggregate, ColumnOrExpr } from "./windows/functions.ts";
 export { parseDuration } from "./core/duration.ts";

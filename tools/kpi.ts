@@ -11,7 +11,6 @@ import {
   selectModel,
   type Sink,
   type StreamingQuery,
-  TRANSACTION_SCHEMA,
 } from "lib";
 import { runCommand, type Values } from "./command_line.ts";
 import { type KpiPlan, kpiPlan, type SinkPlace } from "./kpi_options.ts";
@@ -45,7 +44,8 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
     minBatchesToRetain: plan.minBatchesToRetain,
     trigger: plan.trigger,
     ...plan.rejected !== undefined && { rejected: new ParquetSink(plan.rejected) },
-    ...plan.alerts !== undefined && { rows: alertsAndFrauds(new ParquetSink(plan.alerts)) },
+    ...plan.alerts !== undefined &&
+      { rows: alertsAndFrauds(new ParquetSink(plan.alerts), spec.keys) },
     onProgress: (progress) => {
       if (plan.progress !== undefined) {
         Deno.writeTextFileSync(plan.progress, `${JSON.stringify(progress)}\n`, { append: true });
@@ -69,8 +69,7 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
 async function specOf({ spec, models, model }: KpiPlan): Promise<KpiSpec> {
   const { path, threshold } = await selectModel(models, model);
   const sha256 = createHash("sha256").update(await Deno.readFile(path)).digest("hex");
-  const whole = { ...spec, schema: TRANSACTION_SCHEMA, model: { path, sha256 }, threshold };
-  return parseKpiSpec(JSON.stringify(whole));
+  return parseKpiSpec(JSON.stringify({ ...spec, model: { path, sha256 }, threshold }));
 }
 
 function sinkOf(place: SinkPlace): Sink {

@@ -1,6 +1,6 @@
-import { dirname, resolve, sep } from "node:path";
 import { parseDuration } from "../lib/core/duration.ts";
-import type { Offsets } from "../lib/core/types.ts";
+import type { Field, Offsets } from "../lib/core/types.ts";
+import { keyFields, TRANSACTION_SCHEMA } from "../lib/kpi/schema.ts";
 import { type KpiSpec, parseKpiSpec } from "../lib/kpi/spec.ts";
 import { brokerAddresses } from "../lib/kafka/address.ts";
 import { topicFolder } from "../lib/sources/topic_log.ts";
@@ -14,8 +14,8 @@ export type SinkPlace =
 
 /** What `deno task kpi` is told to do; no file has been read or written to know it. */
 export interface KpiPlan {
-  /** The query but for its schema and its model, whose file has to be read. */
-  readonly spec: Omit<KpiSpec, "schema" | "model" | "threshold">;
+  /** The query but for its model, whose file has to be read. */
+  readonly spec: Omit<KpiSpec, "model" | "threshold">;
   readonly models: string;
   readonly model: { readonly model?: string; readonly threshold?: number };
   readonly sink: SinkPlace;
@@ -70,80 +70,6 @@ export function kpiPlan(values: Values<typeof KPI.options>): KpiPlan {
   };
 }
 
-/** Throws an `Error` for a folder that is a file, a file that is a folder, and a file's missing folder. */
-export function checkPlaces(plan: KpiPlan): void {
-  const { sink, checkpoint, rejected, alerts, provisional, progress, writeSpec } = plan;
-  const folders = {
-    checkpoint,
-    rejected,
-    alerts,
-    provisional,
-    ...sink.kind === "parquet" && { "sink parquet": sink.path },
-  };
-  const files = {
-    progress,
-    "write-spec": writeSpec,
-    ...sink.kind === "jsonl" && { sink: sink.path },
-  };
-  checkApart(plan);
-  for (const [name, path] of Object.entries(folders)) {
-    if (path === undefined || (typeOf(path) ?? "a folder") === "a folder") continue;
-    throw new Error(
-      `--${name} should be a folder, and "${path}" is ${typeOf(path)}: choose another place`,
-    );
-  }
-  for (const [name, path] of Object.entries(files)) {
-    if (path === undefined) continue;
-    if ((typeOf(path) ?? "a file") !== "a file") {
-      throw new Error(
-        `--${name} should be a file, and "${path}" is ${typeOf(path)}: choose another place`,
-      );
-    }
-    if (typeOf(dirname(path)) === "a folder") continue;
-    throw new Error(`There is no folder "${dirname(path)}" for --${name} "${path}": make it first`);
-  }
-}
-
-/** Throws an `Error` for an output that is, or is in, a place where only one may write. */
-function checkApart(
-  { spec: { source, topic }, sink, rejected, alerts, provisional, checkpoint, progress, writeSpec }:
-    KpiPlan,
-): void {
-  const places: Record<string, string | undefined> = {
-    "--checkpoint": checkpoint,
-    "--rejected": rejected,
-    "--alerts": alerts,
-    "--provisional": provisional,
-    [`--sink ${sink.kind}`]: sink.kind === "console" ? undefined : sink.path,
-    "--progress": progress,
-    "--write-spec": writeSpec,
-    "the topic": source.kind === "log" ? topicFolder(source.address, topic) : undefined,
-  };
-  const given = Object.entries(places).filter(([, path]) => path !== undefined)
-    .map(([name, path]) => [name, resolve(path!)] as const);
-  for (const [i, [name, path]] of given.entries()) {
-    const same = given.slice(0, i).find(([, other]) => other === path);
-    if (same) {
-      throw new Error(`${same[0]} and ${name} both name "${path}": give each a place of its own`);
-    }
-    const around = given.find(([other, folder]) =>
-      /topic|rejected|alerts|provisional|parquet/.test(other) && path.startsWith(folder + sep)
-    );
-    if (around) {
-      throw new Error(`${name} "${path}" is inside ${around[0]}: give each a place of its own`);
-    }
-  }
-}
-
-function typeOf(path: string): "a file" | "a folder" | "no plain file" | undefined {
-  try {
-    const { isFile, isDirectory } = Deno.statSync(path);
-    return isFile ? "a file" : isDirectory ? "a folder" : "no plain file";
-  } catch {
-    return undefined; // what is wrong with it will be told by who uses it
-  }
-}
-
 /** Reads `log:DIR` or `kafka:HOST:PORT,…` and the topic's name. */
 export function placeOf(option: string, text: string, topic: string): KpiSpec["source"] {
   const [, kind, address = ""] = /^(log|kafka):(.+)$/.exec(text) ?? [];
@@ -175,9 +101,11 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 function specOf(values: Values<typeof KPI.options>): KpiPlan["spec"] {
   const { topic, watermark, window, slide, "max-ahead": maxAhead } = values;
   const max = values["max-offsets-per-trigger"];
+  const keys = keysOf(values.keys);
   const spec = {
     source: placeOf("source", values.source, topic),
     topic,
+    schema: [...TRANSACTION_SCHEMA, ...keys],
     startingOffsets: startingOffsets(values["starting-offsets"], topic),
     ...max !== undefined && { maxOffsetsPerTrigger: countOf("max-offsets-per-trigger", max) },
     failOnDataLoss:
@@ -187,10 +115,11 @@ function specOf(values: Values<typeof KPI.options>): KpiPlan["spec"] {
     ...maxAhead !== undefined && { maxAhead },
     window,
     ...slide !== undefined && { slide },
+    ...keys.length > 0 && { keys: keys.map(({ name }) => name) },
     outputMode: values["output-mode"],
   };
   try {
-    const { schema: _, model: _model, threshold: _threshold, ...checked } = parseKpiSpec(
+    const { model: _model, threshold: _threshold, ...checked } = parseKpiSpec(
       JSON.stringify({ ...spec, ...STAND_INS }),
     );
     return checked;
@@ -201,9 +130,16 @@ function specOf(values: Values<typeof KPI.options>): KpiPlan["spec"] {
   }
 }
 
+function keysOf(text: string | undefined): Field[] {
+  try {
+    return keyFields(text?.split(",") ?? []);
+  } catch (error) {
+    throw new UsageError(`--${(error as Error).message}`);
+  }
+}
+
 /** Right values for what is not known yet, so that the rest of a spec can be checked. */
 const STAND_INS = {
-  schema: [{ name: "any", type: "string" }],
   model: { path: "any", sha256: "0".repeat(64) },
   threshold: 0,
 };

@@ -14,7 +14,9 @@ export interface ClosingRecord {
   readonly malformed: number;
   /** Of all runs of the checkpoint: read = counted + late + rejected + open; null before the first batch. */
   readonly rows: StreamingQueryProgress["rows"]["total"] | null;
+  /** With keys a window counts once for each of their values, here and in `windowsWritten`. */
   readonly openWindows: number;
+  readonly keys: readonly string[];
   readonly watermark: string | null;
   /** Messages that are there and have not been read. */
   readonly behind: number;
@@ -65,8 +67,8 @@ export class KpiRun {
 
   /** What it came to. Reads the checkpoint if this run had nothing to do. */
   async closing(
-    { sink, rejected, alerts, provisional, checkpoint }:
-      & Pick<KpiPlan, "sink" | "rejected" | "alerts" | "provisional">
+    { spec: { keys = [] }, sink, rejected, alerts, provisional, checkpoint }:
+      & Pick<KpiPlan, "spec" | "sink" | "rejected" | "alerts" | "provisional">
       & { checkpoint: string },
     isStopped: boolean,
   ): Promise<ClosingRecord> {
@@ -80,6 +82,7 @@ export class KpiRun {
       malformed: this.#malformed,
       rows: progress?.rows.total ?? before?.rows ?? null,
       openWindows: progress?.stateOperators[0]?.numRowsTotal ?? before?.openWindows?.length ?? 0,
+      keys,
       watermark: progress?.eventTime.watermark ?? before?.restart?.watermark ?? null,
       behind: progress === undefined ? 0 : behind(progress),
       sink: sink.kind === "console" ? "console" : `${sink.kind}:${sink.path}`,
@@ -98,6 +101,7 @@ export function closingLine(record: ClosingRecord): string {
     seconds,
     batches,
     rows,
+    keys,
     openWindows,
     windowsWritten,
     malformed,
@@ -110,10 +114,11 @@ export function closingLine(record: ClosingRecord): string {
   const aside = rejected === null ? "" : `, late and rejected rows kept in ${rejected}`;
   const kept = alerts === null ? "" : `, alerts and frauds kept in ${alerts}`;
   const early = provisional === null ? "" : `, those still open to ${provisional}`;
+  const group = keys.length === 0 ? "window" : "group"; // a window and key
   return `kpi: ${outcome} in ${seconds} s, ${count(batches, "batch", "batches")}: ` +
     `${read} rows read = ${counted} counted + ${late} late + ${bad} rejected + ` +
-    `${open} in ${count(openWindows, "open window")}; ` +
-    `${count(windowsWritten, "window")} written to ${sink}${early}${aside}${kept}` +
+    `${open} in ${count(openWindows, `open ${group}`)}; ` +
+    `${count(windowsWritten, group)} written to ${sink}${early}${aside}${kept}` +
     (malformed > 0 ? `; ${count(malformed, "row")} malformed, but counted` : "");
 }
 

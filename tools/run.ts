@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { makeFolder } from "../lib/files.ts";
 import { topicFolder, TopicLog } from "../lib/sources/topic_log.ts";
 import { type Command, parseCommand, runCommand, UsageError, type Values } from "./command_line.ts";
-import { checkPlaces, hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi_options.ts";
+import { hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi_options.ts";
+import { checkPlaces } from "./kpi_places.ts";
 import { KPI, REPLAY } from "./tasks.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

@@ -34,6 +34,10 @@ export const KPI = command({
       value: "DURATION",
       help: "from one window's start to the next one's (default: the window)",
     },
+    keys: {
+      value: "NAME:TYPE,…",
+      help: "counts by these fields too, of type string, integer or double: merchant:string",
+    },
     "output-mode": {
       value: "append|update|complete",
       default: "append",

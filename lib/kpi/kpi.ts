@@ -1,19 +1,8 @@
 import pl, { type Expr } from "polars";
 import { type Aggregate, count, countIf, sum } from "../windows/functions.ts";
-import type { Field, Schema, Sink } from "../core/types.ts";
-import { FEATURES } from "../model/features.ts";
+import type { Sink } from "../core/types.ts";
 import type { KeptRows } from "../options.ts";
 import type { ResultStream, RowStream } from "../stream.ts";
-
-const double = (name: string): Field => ({ name, type: "double" });
-
-/** The schema of a transaction: event_time, Time, V1 to V28, Amount, Class. */
-export const TRANSACTION_SCHEMA: Schema = [
-  { name: "event_time", type: "timestamp" },
-  double("Time"),
-  ...FEATURES.map(double),
-  { name: "Class", type: "integer" },
-];
 
 /** Returns `is_alert`: 1 where `fraud_prob >= threshold`, else 0. NaN is an alert, as in Spark. */
 export function isAlert(threshold: number): Expr {
@@ -22,11 +11,11 @@ export function isAlert(threshold: number): Expr {
   return flag.alias("is_alert");
 }
 
-/** The alerts and frauds of the KPI query, to be kept by `writeStream`'s option `rows`. */
-export function alertsAndFrauds(sink: Sink): KeptRows {
+/** The alerts and frauds of the KPI query, with its keys, to be kept by `writeStream`'s option `rows`. */
+export function alertsAndFrauds(sink: Sink, keys: readonly string[] = []): KeptRows {
   return {
     where: pl.col("is_alert").eq(1).or(pl.col("Class").eq(1)),
-    columns: ["Amount", "fraud_prob", "Class", "is_alert"],
+    columns: [...keys, "Amount", "fraud_prob", "Class", "is_alert"],
     sink,
   };
 }

@@ -3,6 +3,7 @@ import type { Offsets, OutputMode, Schema } from "../core/types.ts";
 import { windowSpec } from "../windows/window.ts";
 import { SHARED } from "../check_options.ts";
 import { checkRecord } from "../check_record.ts";
+import { checkKeys } from "./schema.ts";
 
 /** A KPI query as plain data: what this library and `tools/spark/kpi_job.py`, on Apache Spark, both run. */
 export interface KpiSpec {
@@ -20,6 +21,8 @@ export interface KpiSpec {
   readonly maxAhead?: string | undefined;
   readonly window: string;
   readonly slide?: string | undefined;
+  /** Fields to count by beside the window. */
+  readonly keys?: readonly string[] | undefined;
   readonly outputMode: OutputMode;
 }
 
@@ -46,6 +49,7 @@ const SPEC = v.strictObject({
   maxAhead: v.optional(SHARED.maxAhead),
   window: SHARED.window,
   slide: v.optional(SHARED.slide),
+  keys: v.optional(v.array(SHARED.text, "a list of names")),
   outputMode: SHARED.outputMode,
 });
 
@@ -54,8 +58,17 @@ export function parseKpiSpec(json: string): KpiSpec {
   try {
     const spec = checkRecord("KPI spec", SPEC, JSON.parse(json));
     windowSpec(spec.window, spec);
+    checkSpecKeys(spec);
     return spec;
   } catch (error) {
     throw new SyntaxError((error as Error).message, { cause: error });
+  }
+}
+
+function checkSpecKeys({ schema, keys = [] }: KpiSpec): void {
+  try {
+    checkKeys(schema, keys);
+  } catch (error) {
+    throw new TypeError(`KPI spec: ${(error as Error).message}`, { cause: error });
   }
 }

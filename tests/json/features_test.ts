@@ -2,7 +2,7 @@
 import { ok } from "node:assert/strict";
 import { readMessages } from "../../lib/json/from_json.ts";
 import { readPlainRows } from "../../lib/json/rows.ts";
-import { TRANSACTION_SCHEMA } from "../../lib/kpi/kpi.ts";
+import { TRANSACTION_SCHEMA } from "../../lib/kpi/schema.ts";
 import { FEATURES } from "../../lib/model/features.ts";
 import { randoms } from "../faults/program.ts";
 import { messagesOf } from "./messages.ts";

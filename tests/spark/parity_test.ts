@@ -2,15 +2,27 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";
 import type { DataFrame } from "polars";
-import { type KpiSpec, MemorySink, OnnxModel, type OutputMode, readParquetFolder } from "lib";
+import {
+  keyFields,
+  type KpiSpec,
+  MemorySink,
+  OnnxModel,
+  type OutputMode,
+  readParquetFolder,
+  TRANSACTION_SCHEMA,
+} from "lib";
 import { parseMessages } from "../../lib/json/from_json.ts";
 import { TopicLog } from "../../lib/sources/topic_log.ts";
 import { LOCAL_CONF, SPARK_LINES, sparkHome, type SparkLine } from "../../tools/spark/install.ts";
 import { takeOver } from "../../tools/spark/takeover.ts";
+import { makeKeyedTopic } from "../kpi/keyed_topic.ts";
 import { appendHalf, IS_LONG, makeTopics, ours, rowsOf, specFor, withoutSpark } from "./topics.ts";
 
 /** The first line of releases runs every variant, the others these; `SPARK_TESTS=long` runs every one on all. */
-const SHORT = ["lr 30 seconds append", "rf 30 seconds append", "lr 2 minutes update", "takeover"];
+const SHORT = [
+  ...["lr 30 seconds append", "rf 30 seconds append", "lr 2 minutes update", "keys", "takeover"],
+];
+const KEYS = ["merchant:string", "country:integer"];
 const MODES: readonly OutputMode[] = ["append", "update", "complete"];
 
 /** Rows that Spark and we must judge alike: none can be scored, or none has a place in a window. */
@@ -44,15 +56,21 @@ async function makeSpecs(dir: string): Promise<[string, KpiSpec][]> {
   }
   all.push(["sliding", await specFor(dir, "lr", { slide: "20 seconds" })]);
   all.push(["ahead", await specFor(dir, "lr", { topic: "ahead", maxAhead: "1 hour" })]);
+  await makeKeyedTopic(dir, "keyed", 6000);
+  const keys = keyFields(KEYS);
+  const schema = [...TRANSACTION_SCHEMA, ...keys];
+  const names = keys.map(({ name }) => name);
+  all.push(["keys", await specFor(dir, "lr", { topic: "keyed", schema, keys: names })]);
   all.push(["file sink", await specFor(dir, "lr", {})]);
   all.push(["takeover", await specFor(dir, "lr", { topic: "half" })]);
   return all;
 }
 
-/** Returns a table as its columns, with their types, and its rows by window. */
+/** Returns a table as its columns, with their types, and its rows by window and keys. */
 function comparable(table: DataFrame): unknown {
   const types = table.columns.map((name) => `${name} ${table.getColumn(name).dtype}`);
-  return { types, rows: table.sort("window_start").toRecords() };
+  const by = table.columns.slice(0, table.columns.indexOf("watermark"));
+  return { types, rows: table.sort(by).toRecords() };
 }
 
 for (const line of SPARK_LINES) await testParity(line, IS_LONG || line === SPARK_LINES[0]);

@@ -24,6 +24,8 @@ const WRONG: readonly (readonly [args: string[], code: number, says: RegExp])[] 
   [["--watermark", "soon"], 2, /^--watermark must be a duration such as "30 seconds".*"soon"/],
   [["--window", "0 seconds"], 2, /^--window must be a duration .*at least 1 ms, got "0 seconds"/],
   [["--slide", "2 minutes"], 2, /slide/],
+  [["--keys", "merchant"], 2, /^--keys should be NAME:TYPE, such as merchant:string.*"merchant"/],
+  [["--keys", "a:integer,tp:string"], 2, /^--keys cannot name "tp": the query has a column/],
   [["--trigger", "soon"], 2, /^--trigger should be available-now or a duration/],
   [["--output-mode", "update"], 2, /^--sink parquet:DIR takes --output-mode append only/],
   [["--max-offsets-per-trigger", "0"], 2, /^--max-offsets-per-trigger should be a whole number/],

@@ -146,7 +146,7 @@ def fraud_prob(model: str) -> Column:
 
 
 def kpis(rows: DataFrame, spec: dict) -> DataFrame:
-    """Counts by window, as lib/kpi.ts does."""
+    """Counts by window, as lib/kpi/kpi.ts does."""
     time = F.col("event_time")
     if "maxAhead" in spec:
         limit = F.current_timestamp() + F.expr(f"interval '{spec['maxAhead']}'")
@@ -159,7 +159,7 @@ def kpis(rows: DataFrame, spec: dict) -> DataFrame:
     def ratio(part: str, whole: str) -> Column:
         return F.when(F.col(whole) > 0, F.col(part) / F.col(whole))
 
-    slide = spec.get("slide", spec["window"])
+    keys = [F.col(f"`{key}`") for key in spec.get("keys", [])]
     counts = {
         "n_txn": F.count("*"),
         "n_alert": F.sum("is_alert"),
@@ -170,7 +170,7 @@ def kpis(rows: DataFrame, spec: dict) -> DataFrame:
     }
     table = (
         rows.withWatermark("event_time", spec["watermark"])
-        .groupBy(F.window("event_time", spec["window"], slide))
+        .groupBy(F.window("event_time", spec["window"], spec.get("slide", spec["window"])), *keys)
         .agg(*[value.alias(name) for name, value in counts.items()])
     )
     if spec.get("finalUntil") is not None:  # the other engine wrote them, and not all of their rows are read again
@@ -178,6 +178,7 @@ def kpis(rows: DataFrame, spec: dict) -> DataFrame:
     return table.select(
         F.col("window.start").alias("window_start"),
         F.col("window.end").alias("window_end"),
+        *keys,
         F.lit(spec["watermark"]).alias("watermark"),
         *counts,
         ratio("tp", "n_alert").alias("precision"),
