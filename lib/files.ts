@@ -73,8 +73,14 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Reads a text file; `undefined` if there is none. */
 export async function readFile(path: string): Promise<string | undefined> {
+  const bytes = await readBytes(path);
+  return bytes && new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/** Reads the bytes of a file; `undefined` if there is none. */
+export async function readBytes(path: string): Promise<Uint8Array | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    return await Deno.readFile(path);
   } catch (error) {
     const isThere = !(error instanceof Deno.errors.NotFound) &&
       !(error instanceof Deno.errors.NotADirectory);

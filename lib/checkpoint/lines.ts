@@ -2,8 +2,9 @@ import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 
 const PLACEHOLDER = "00000000";
-/** Characters that become bytes at once. */
+/** Characters that become bytes at once, and bytes that become characters. */
 const PIECE = 1 << 20;
+const LINE_END = 10;
 const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
 
 /**
@@ -48,31 +49,46 @@ export function sealPieces(
  * Throws a `SyntaxError` that names the file if it is torn, changed, or of another version.
  */
 export function openLines(path: string, place: string, text: string): Record<string, unknown>[] {
-  return checkedLines(path, place, text).map((line) => JSON.parse(line));
+  return [...openPieces(path, place, new TextEncoder().encode(text))].flat();
 }
 
-/** Checks a sealed file, of a version up to `newest`, as `openLines` does; returns its lines as they are. */
-export function checkedLines(
+/**
+ * Reads a sealed file of a version up to `newest`, as `openLines` does, in pieces: its first line, then
+ * many lines at a time, since all of it may be more than a string can hold.
+ */
+export function* openPieces(
   path: string,
   place: string,
-  text: string,
+  bytes: Uint8Array,
   newest: 1 | 2 = 1,
-): string[] {
-  const [version = "", header = ""] = text.split("\n", 2);
-  const [, number] = /^v([1-9]\d*)$/.exec(version) ?? [];
+): Generator<Record<string, unknown>[]> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // one before the version is a change
+  const endOf = (from: number) => {
+    const end = bytes.indexOf(LINE_END, from);
+    return end < 0 ? bytes.length : end;
+  };
+  const versionEnd = endOf(0);
+  const headEnd = endOf(versionEnd + 1);
+  const head = decoder.decode(bytes.subarray(0, headEnd));
+  const [, version = "", number] = /^(v([1-9]\d*))\n/.exec(head) ?? [];
   if (Number(number) > newest) {
     throw new SyntaxError(
       `Cannot read "${path}": it has version ${version} and this program reads v${newest}. ` +
         `Use the newer program that wrote it`,
     );
   }
-  const [, checksum] = CHECKSUM.exec(header) ?? [];
-  const blank = `${place}${version}\n${header.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`)}`;
-  const rest = text.slice(version.length + 1 + header.length);
-  if (number === undefined || checksum !== hex(crc32(rest, crc32(blank)))) {
+  const [, checksum] = CHECKSUM.exec(head) ?? [];
+  const blank = place + head.replace(CHECKSUM, `"checksum":"${PLACEHOLDER}"`);
+  if (checksum === undefined || checksum !== hex(crc32(bytes.subarray(headEnd), crc32(blank)))) {
     throw damaged(path, "its checksum does not match");
   }
-  return text.slice(version.length + 1).split("\n");
+  yield [JSON.parse(head.slice(version.length))];
+  for (let at = headEnd + 1; at < bytes.length;) {
+    const end = endOf(at + PIECE);
+    const lines = decoder.decode(bytes.subarray(at, end));
+    yield JSON.parse(`[${lines.replaceAll("\n", ",")}]`);
+    at = end + 1;
+  }
 }
 
 /** Returns the error for a file that is not what was written. */

@@ -4,7 +4,7 @@ import {
   applyStep,
   type Group,
   groupId,
-  groupsIn,
+  groupsOf,
   type Key,
   newState,
   plainKey,
@@ -13,8 +13,8 @@ import {
   type Value,
 } from "../windows/state.ts";
 import type { RowTotals } from "../windows/accounting.ts";
-import { readFile, writeFile } from "../files.ts";
-import { checkedLines, damaged, sealPieces } from "./lines.ts";
+import { readBytes, writeFile } from "../files.ts";
+import { damaged, openPieces, sealPieces } from "./lines.ts";
 
 /** The state after a batch, and what became of all rows so far. */
 export interface StateEntry {
@@ -25,11 +25,12 @@ export interface StateEntry {
 /** What a batch does to the state. */
 export type Changes = Pick<Step, "changed" | "closed">;
 
-/** One file: all groups, or with `base` what changed since the batch before. */
-interface StateFile extends Changes {
+/** The first line of a file of all groups, or with `base` of those that changed since the batch before. */
+interface Header {
   readonly total: RowTotals;
   /** The last batch before it whose file holds all groups. */
   readonly base?: number | undefined;
+  readonly closed?: readonly number[];
 }
 
 /** Batches in a row that keep only what they changed: a start reads all of them. */
@@ -61,9 +62,11 @@ export class StateLog {
     const base = last.base ?? batchId;
     [this.#last, this.#base, this.#changes] = [batchId, base, 0];
     for (let id = base; id <= batchId; id++) {
-      const file = id === batchId ? last : await this.#file(id);
-      if (id > base) this.#changes += file.changed.size;
-      applyStep(state, file);
+      const { closed = [], groups } = id === batchId ? last : await this.#file(id);
+      const entries = groups.map((group) => [groupId(group), group] as const);
+      const changed = id === base ? entries : new Map(entries); // all of them are in no second map
+      if (changed instanceof Map) this.#changes += changed.size;
+      applyStep(state, { changed, closed });
     }
     return { state, total: last.total };
   }
@@ -76,10 +79,10 @@ export class StateLog {
     const place = `state/${batchId}`;
     const [header, groups] = changes && isShort
       ? [{ base: this.#base, total, closed: changes.closed }, changes.changed.values()]
-      : [{ total }, groupsIn(state)];
+      : [{ total }, groupsOf(state)];
     // An earlier program, which takes a file for all groups, must refuse one that is not.
     const version = "base" in header ? 2 : 1;
-    const pieces = sealPieces(place, header, Iterator.from(groups).map(lineOf), version);
+    const pieces = sealPieces(place, header, groups.map(lineOf), version);
     await writeFile(join(this.#dir, place), pieces);
     if (changes && isShort) [this.#last, this.#changes] = [batchId, more];
     else [this.#last, this.#base, this.#changes] = [batchId, batchId, 0];
@@ -98,34 +101,50 @@ export class StateLog {
     return Number(/^v2\n\{"base":(\d+),/.exec(new TextDecoder().decode(bytes))?.[1] ?? batchId);
   }
 
-  async #file(batchId: number): Promise<StateFile> {
+  async #file(batchId: number): Promise<Header & { readonly groups: IteratorObject<Group> }> {
     const place = `state/${batchId}`;
     const path = join(this.#dir, place);
-    const text = await readFile(path);
-    if (text === undefined) throw damaged(path, "it is missing");
-    const lines = checkedLines(path, place, text, 2).values();
-    const { total, base, closed = [] } = JSON.parse(lines.next().value!) as StateFile;
-    const groups = lines.map((line) => groupOf(JSON.parse(line)));
-    const changed = new Map(groups.map((group) => [groupId(group), group]));
-    return { total, base, closed, changed };
+    const bytes = await readBytes(path);
+    if (bytes === undefined) throw damaged(path, "it is missing");
+    const pieces = openPieces(path, place, bytes, 2);
+    const [header] = pieces.next().value!;
+    return {
+      ...header as unknown as Header,
+      groups: pieces.flatMap((lines) => lines as unknown as GroupLine[]).map(groupOf),
+    };
   }
 }
 
+/** A group as a line of `state/N`. */
+interface GroupLine extends Omit<Group, "keys" | "slots"> {
+  readonly keys: readonly (Exclude<Key, bigint> | { readonly number: string })[];
+  readonly slots: readonly (number | string | null)[];
+}
+
 /** JSON has no NaN, no infinities, no -0 and no int64, so they are written as text. */
-function lineOf({ start, keys, rows, slots }: Group): string {
-  const isPlain = (v: Value) => v === null || (Number.isFinite(v) && !Object.is(v, -0));
+function lineOf(group: Group): string {
+  const { start, keys, rows, slots } = group;
+  if (slots.every(isPlain) && keys.every((key) => typeof key === "string")) {
+    return JSON.stringify(group);
+  }
   const plain = (v: Value) => isPlain(v) ? v : Object.is(v, -0) ? "-0" : String(v);
   return JSON.stringify({ start, keys: keys.map(plainKey), rows, slots: slots.map(plain) });
 }
 
-/** Reads a group from a line of `state/N`. */
-export function groupOf(line: Record<string, unknown>): Group {
-  const keys = line.keys as (Key | { number: string })[];
+function isPlain(value: Value): boolean {
+  return value === null || (Number.isFinite(value) && !Object.is(value, -0));
+}
+
+function groupOf(line: GroupLine): Group {
+  const { start, keys, rows, slots } = line;
+  const isObject = (key: unknown) => typeof key === "object" && key !== null;
+  const isText = (slot: unknown) => typeof slot === "string";
+  if (!slots.some(isText) && !keys.some(isObject)) return line as Group;
   return {
-    start: line.start as number,
+    start,
     keys: keys.map((key) => typeof key === "object" && key ? valueOf(key.number) : key),
-    rows: line.rows as number,
-    slots: (line.slots as (number | string | null)[]).map(valueOf),
+    rows,
+    slots: slots.map(valueOf),
   };
 }
 

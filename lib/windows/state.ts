@@ -56,15 +56,20 @@ export function newState(groups: Iterable<Group> = []): State {
   return state;
 }
 
+/** Gives all groups, windows in the order they were opened. */
+export function groupsOf({ windows }: State): IteratorObject<Group> {
+  return windows.values().flatMap((groups) => groups.values());
+}
+
 /** Returns all groups, windows in the order they were opened. */
-export function groupsIn({ windows }: State): Group[] {
-  return windows.values().flatMap((groups) => groups.values()).toArray();
+export function groupsIn(state: State): Group[] {
+  return groupsOf(state).toArray();
 }
 
 /** Carries a step out on the state it was found for, in place: only what changes is touched. */
 export function applyStep(
   state: State,
-  { changed, closed }: Pick<Step, "changed" | "closed">,
+  { changed, closed }: { changed: Iterable<Entry>; closed: readonly number[] },
 ): void {
   for (const start of closed) {
     for (const { rows } of state.windows.get(start)?.values() ?? []) {

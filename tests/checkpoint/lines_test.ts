@@ -1,5 +1,6 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
-import { openLines, sealLines } from "../../lib/checkpoint/lines.ts";
+import { Buffer } from "node:buffer";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { openLines, openPieces, sealLines, sealPieces } from "../../lib/checkpoint/lines.ts";
 
 const LINES = [{ a: 1, conf: { text: 'é "checksum":"00000000"' } }, { t: { "0": 5 } }] as const;
 const TEXT = sealLines("offsets/7", LINES[0], [JSON.stringify(LINES[1])]);
@@ -38,4 +39,26 @@ Deno.test("openLines() does not take a file for another one", () => {
 
 Deno.test("openLines() says that a file is of a newer version", () => {
   throws(() => openLines("f", "offsets/7", TEXT.replace("v1", "v2")), /has version v2.*reads v1/);
+});
+
+Deno.test("openPieces() reads a file piece by piece: lines of any length, characters of several bytes", () => {
+  const lines = ["é😀\ud800\n\r\u2028", "x".repeat(2 << 20), ""].flatMap((
+    text,
+  ) => [{ text }, { text }]);
+  const rest = [...lines, ...Array.from({ length: 50_000 }, (_, i) => ({ i, text: "é" }))];
+  const sealed = Buffer.concat(
+    sealPieces("state/7", LINES[0], rest.map((line) => JSON.stringify(line)), 2),
+  );
+  const read = (bytes: Uint8Array) => [...openPieces("f", "state/7", bytes, 2)];
+  const [first, ...pieces] = read(sealed);
+  ok(pieces.length > 3);
+  equal(first![0]!.a, 1);
+  deepEqual(pieces.flat(), rest);
+  for (const at of [0, 10, sealed.length >> 1, sealed.length - 1]) {
+    const changed = sealed.with(at, sealed[at]! ^ 1);
+    throws(() => read(changed), /Cannot read "f": .*(checksum does not match|newer program)/);
+  }
+  throws(() => read(sealed.subarray(0, -9)), /checksum/);
+  throws(() => read(Uint8Array.of(0xef, 0xbb, 0xbf, ...sealed.subarray(0, 60))), /checksum/);
+  throws(() => openLines("f", "offsets/7", `\ufeff${TEXT}`), /checksum/);
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { keyFields, openKpis, parseKpiSpec, readParquetFolder, TRANSACTION_SCHEMA } from "lib";
 import pl, { type DataFrame } from "polars";
 import { describeInspection, inspectCheckpoint } from "../../lab/inspect.ts";
-import { KEPT_COLUMNS } from "../../lib/core/aside.ts";
+import { KEPT_COLUMNS } from "../../lib/windows/aside.ts";
 import { MADE_COLUMNS } from "../../lib/kpi/schema.ts";
 import { ROOT } from "../faults/program.ts";
 import { makeKeyedTopic } from "./keyed_topic.ts";
