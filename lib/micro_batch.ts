@@ -133,7 +133,7 @@ export class MicroBatches {
       chunks.push(pipeline.prepare(chunk, context)); // 3. compute
       watch.lap("addBatch");
     }
-    const batch = mergeChunks(chunks);
+    const batch = mergeChunks(chunks, batchId);
     const { mode, size, merges, delay, idleAfter } = pipeline;
     const step = advanceState(this.#entry.state, batch.groups, { mode, size, merges, ...marks });
     await sink.addBatch(batchId, pipeline.rows(step.emitted)); // 4. write, idempotent by batch id

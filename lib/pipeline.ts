@@ -6,6 +6,8 @@ import {
   type AsideRow,
   emptyAside,
   keptFrame,
+  type KeptPart,
+  keptPart,
   lateRows,
   problemRows,
   rejectAhead,
@@ -46,11 +48,11 @@ export interface PreparedChunk extends RowCounts {
   readonly newest: ReturnType<typeof newestByPartition>;
   readonly groups: readonly Group[];
   /** Rows to write beside the windows, if there are any and somebody takes them. */
-  readonly asides: Asides<DataFrame>;
+  readonly asides: Asides<DataFrame, KeptPart>;
 }
 
 /** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
-export type Asides<T> = { readonly rejected?: T | undefined; readonly rows?: T | undefined };
+export type Asides<T, K = T> = { readonly rejected?: T | undefined; readonly rows?: K | undefined };
 
 /** A query as the builder's verbs describe it. */
 export interface QueryPlan extends RowPlan {
@@ -180,24 +182,21 @@ export class Pipeline {
     slices: readonly Slice[],
     aside: readonly AsideRow[],
     times: RowTimes,
-  ): Asides<DataFrame> {
+  ): Asides<DataFrame, KeptPart> {
     const { rejected, rows } = this.#takes;
     const messages = () => slices.map((slice) => "file" in slice ? readLines(slice) : slice);
     return {
       ...rejected && aside.length > 0 && { rejected: asideFrame(aside, messages(), times) },
-      ...rows && { rows: keptFrame(frame, rows, (row) => placeOf(slices, row), times) },
+      ...rows && { rows: keptPart(frame, rows, (row) => placeOf(slices, row), times) },
     };
   }
 }
 
 /** Returns what the chunks of a batch come to; no table of rows to keep aside if there was no chunk. */
-export function mergeChunks(chunks: readonly PreparedChunk[]) {
+export function mergeChunks(chunks: readonly PreparedChunk[], batchId: number) {
   const sum = (count: "rejected" | "malformed" | "unscored") =>
     chunks.reduce((total, chunk) => total + chunk[count], 0);
-  const together = (kind: keyof Asides<unknown>) => {
-    const frames = chunks.flatMap(({ asides }) => asides[kind] ?? []);
-    return frames.length > 1 ? pl.concat(frames) : frames[0];
-  };
+  const rejected = chunks.flatMap(({ asides }) => asides.rejected ?? []);
   return {
     groups: chunks.flatMap(({ groups }) => groups),
     stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),
@@ -207,8 +206,10 @@ export function mergeChunks(chunks: readonly PreparedChunk[]) {
     malformed: sum("malformed"),
     unscored: sum("unscored"),
     asides: {
-      rejected: together("rejected") ?? (chunks.length > 0 ? emptyAside() : undefined),
-      rows: together("rows"),
+      rejected: rejected.length > 1
+        ? pl.concat(rejected)
+        : rejected[0] ?? (chunks.length > 0 ? emptyAside() : undefined),
+      rows: keptFrame(chunks.flatMap(({ asides }) => asides.rows ?? []), batchId),
     },
   };
 }

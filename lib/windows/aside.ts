@@ -120,40 +120,66 @@ export const KEPT_COLUMNS: readonly string[] = [
 /** A column of no other name. */
 const ROW = "\0row";
 
+/** Rows of a chunk to keep: the columns that the query names, and of each row where it was and what became of it. */
+export interface KeptPart {
+  readonly columns: DataFrame;
+  readonly partitions: readonly string[];
+  readonly offsets: readonly number[];
+  /** Epoch ms, NaN where there is none. */
+  readonly times: readonly number[];
+  readonly starts: readonly number[];
+  readonly outcomes: readonly ("counted" | "late" | "rejected")[];
+}
+
 /**
- * Returns the rows of a frame to keep, with where each was and what became of it: `counted` in a
- * window, `late`, or `rejected`, in none. In windows that overlap, `window_start` is that of the last
- * one.
+ * Finds the rows of a frame to keep, and what became of each: `counted` in a window, `late`, or
+ * `rejected`, in none. In windows that overlap, its start is that of the last one.
  */
-export function keptFrame(
+export function keptPart(
   frame: DataFrame,
   { where, columns }: { readonly where: Expr; readonly columns: readonly string[] },
   placeOf: (row: number) => { readonly partition: string; readonly offset: number },
-  { eventTimes, window, batchId, lateWatermark }: RowTimes,
-): DataFrame {
+  { eventTimes, window, lateWatermark }: Omit<RowTimes, "batchId">,
+): KeptPart {
   const indexes = new Uint32Array(frame.height);
   for (let i = 0; i < indexes.length; i++) indexes[i] = i; // `from` calls a function a row
-  const index = pl.Series(ROW, indexes);
-  const kept = frame.withColumn(index).filter(where).select(ROW, ...columns);
-  const rows = kept.getColumn(ROW).toArray().map(Number);
+  const kept = frame.withColumn(pl.Series(ROW, indexes)).filter(where).select(ROW, ...columns);
+  const rows = [...kept.getColumn(ROW).toArray()].map(Number);
   const places = rows.map(placeOf);
   const times = rows.map((row) => eventTimes[row]!);
   const starts = times.map((time) => lastWindowStart(time, window));
-  const outcomes = starts.map((start) =>
-    Number.isNaN(start)
-      ? "rejected"
-      : isClosed(start + window.size, lateWatermark)
-      ? "late"
-      : "counted"
-  );
+  return {
+    columns: kept.drop(ROW),
+    partitions: places.map(({ partition }) => partition),
+    offsets: places.map(({ offset }) => offset),
+    times,
+    starts,
+    outcomes: starts.map((start) =>
+      Number.isNaN(start)
+        ? "rejected"
+        : isClosed(start + window.size, lateWatermark)
+        ? "late"
+        : "counted"
+    ),
+  };
+}
+
+/** Returns the rows of a batch to keep as one table; `undefined` if it had no chunk. */
+export function keptFrame(parts: readonly KeptPart[], batchId: number): DataFrame | undefined {
+  if (parts.length === 0) return undefined;
+  const all = <K extends keyof Omit<KeptPart, "columns">>(name: K) =>
+    parts.flatMap((part) => part[name] as KeptPart[K][number][]);
+  const columns = parts.length > 1
+    ? pl.concat(parts.map(({ columns }) => columns))
+    : parts[0]!.columns;
   return pl.DataFrame([
-    whole("batch_id", rows.map(() => batchId)),
-    text("partition", places.map(({ partition }) => partition)),
-    whole("offset", places.map(({ offset }) => offset)),
-    instants("event_time", times),
-    instants("window_start", starts),
-    text("outcome", outcomes),
-    ...kept.drop(ROW).getColumns(),
+    whole("batch_id", new Array(columns.height).fill(batchId)),
+    text("partition", all("partitions")),
+    whole("offset", all("offsets")),
+    instants("event_time", all("times")),
+    instants("window_start", all("starts")),
+    text("outcome", all("outcomes")),
+    ...columns.getColumns(),
   ]);
 }
 
