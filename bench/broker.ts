@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { startBroker } from "../tools/kafka.ts";
+import { startBroker } from "../tools/kafka/kafka.ts";
 import { missingTools } from "../tools/kafka/install.ts";
-import { openKafkaPublisher } from "../tools/kafka_publisher.ts";
+import { openKafkaPublisher } from "../tools/replay/kafka_publisher.ts";
 import type { GeneratedTopic } from "./generate.ts";
 
 const MESSAGES_A_SEND = 5_000;

@@ -7,9 +7,9 @@ import { cpuUsage } from "node:process";
 import { fileURLToPath } from "node:url";
 import { KafkaSource } from "../lib/kafka/source.ts";
 import { kafkaClient } from "../lib/kafka/client.ts";
-import { startBroker } from "../tools/kafka.ts";
+import { startBroker } from "../tools/kafka/kafka.ts";
 import { missingTools } from "../tools/kafka/install.ts";
-import { openKafkaPublisher } from "../tools/kafka_publisher.ts";
+import { openKafkaPublisher } from "../tools/replay/kafka_publisher.ts";
 
 const TOPIC = "bench";
 const PARTITIONS = 3;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { openKafkaPublisher, type Publisher } from "../tools/kafka_publisher.ts";
+import { openKafkaPublisher, type Publisher } from "../tools/replay/kafka_publisher.ts";
 import { emptyBroker, logLines } from "./broker.ts";
 import { measure } from "./process.ts";
 import { inScratch, type Job, type Program, ROOT, type Windows } from "./programs.ts";

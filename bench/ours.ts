@@ -13,7 +13,7 @@ const DENO = Deno.execPath();
 /** How the KPI query is started: as the README says, or its program alone, for a profiler. */
 export const STARTS = {
   task: ["task", "-q", "kpi"],
-  straight: ["run", "-A", join("tools", "kpi.ts")],
+  straight: ["run", "-A", join("tools", "kpi", "kpi.ts")],
 } as const;
 export type Start = keyof typeof STARTS;
 

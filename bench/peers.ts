@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { step } from "../tools/env.ts";
+import { step } from "../tools/jupyter/env.ts";
 import { installSpark, kafkaJars, SPARK_LINES, sparkHome } from "../tools/spark/install.ts";
 import { fetchJars } from "../tools/spark/jars.ts";
 import { must } from "../tools/spark/run.ts";

@@ -2,7 +2,7 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../tools/env.ts";
+import { ROOT } from "../tools/jupyter/env.ts";
 
 const PAGES = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: ROOT })];
 /** Made by the commands beside them. */

@@ -2,7 +2,7 @@
 import { equal, match } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
-import { ROOT } from "../tools/env.ts";
+import { ROOT } from "../tools/jupyter/env.ts";
 import { errorsOf, openNotebook } from "./notebook_play.ts";
 
 const folder = await Deno.makeTempDir();

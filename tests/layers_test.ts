@@ -35,7 +35,7 @@ const BARE: Readonly<Record<string, string>> = {
   lib: "lib/mod.ts",
   view: "view/mod.ts",
   lab: "lab/mod.ts",
-  replay: "tools/replay.ts",
+  replay: "tools/replay/replay.ts",
 };
 
 /** What the outside world could change. */

@@ -2,7 +2,7 @@
 import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
-import { ROOT } from "../tools/env.ts";
+import { ROOT } from "../tools/jupyter/env.ts";
 import { errorsOf, openNotebook, type Step } from "./notebook_play.ts";
 
 /** The cells that say what the others use. */

@@ -1,7 +1,7 @@
 /** Plays cells of a notebook in a kernel, as readers do, for the tests that run them again. */
 import { equal } from "node:assert/strict";
 import { join } from "node:path";
-import { ensureEnvironment, ROOT } from "../tools/env.ts";
+import { ensureEnvironment, ROOT } from "../tools/jupyter/env.ts";
 
 /** What a cell shows, as plain text, and its error. */
 export type Shown = Readonly<Record<string, { readonly text: string; readonly error: string }>>;

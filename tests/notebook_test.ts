@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import pl, { type DataFrame } from "polars";
 import { FEATURES, readParquetFolder } from "lib";
-import { ensureEnvironment, type Environment, ROOT } from "../tools/env.ts";
-import { writeReport } from "../tools/report.ts";
+import { ensureEnvironment, type Environment, ROOT } from "../tools/jupyter/env.ts";
+import { writeReport } from "../tools/jupyter/report.ts";
 import { jupyterDisplay } from "../view/display.ts";
 import { table, totals } from "../view/mod.ts";
 

@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { parseCommand } from "../tools/command_line.ts";
 import { COMMANDS } from "../tools/dev/commands.ts";
-import { ROOT } from "../tools/env.ts";
+import { ROOT } from "../tools/jupyter/env.ts";
 
 /** Commands of shell blocks that take too long or need more than this machine, with the test that runs what they start. */
 const ELSEWHERE: Readonly<Record<string, readonly [test: string, holds: string]>> = {

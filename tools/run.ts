@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { makeFolder } from "../lib/files.ts";
 import { topicFolder, TopicLog } from "../lib/sources/topic_log.ts";
 import { type Command, parseCommand, runCommand, UsageError, type Values } from "./command_line.ts";
-import { hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi_options.ts";
-import { checkPlaces } from "./kpi_places.ts";
+import { hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi/kpi_options.ts";
+import { checkPlaces } from "./kpi/kpi_places.ts";
 import { KPI, REPLAY } from "./tasks.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -139,7 +139,7 @@ async function launch(program: string, access: Access, args: readonly string[]):
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", ...flags, "--preload", join(ROOT, "tools", "lifeline.ts")],
-        ...[join(ROOT, "tools", `${program}.ts`), ...args],
+        ...[join(ROOT, "tools", program, `${program}.ts`), ...args],
       ],
       stdin: "piped", // never written to: it ends with this process
     }).spawn();

@@ -8,7 +8,7 @@ import pl from "polars";
 import { jupyterDisplay } from "../view/display.ts";
 import { table } from "view";
 import { countOf, numberOf, runCommand, UsageError, type Values } from "./command_line.ts";
-import { placeOf } from "./kpi_options.ts";
+import { placeOf } from "./kpi/kpi_options.ts";
 import { showWhile } from "./status_line.ts";
 import { WATERMARKS } from "./tasks.ts";
 

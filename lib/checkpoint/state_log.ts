@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { narrow } from "../core/plain_rows.ts";
 import {
   applyStep,
   type Group,
   groupId,
   groupsOf,
   type Key,
+  narrow,
   newState,
   plainKey,
   type State,

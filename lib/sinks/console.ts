@@ -1,5 +1,5 @@
 import type { DataFrame } from "polars";
-import { plainRows } from "../core/plain_rows.ts";
+import { plainRows } from "./plain_rows.ts";
 import { isoText } from "../core/time.ts";
 import type { Sink } from "../core/types.ts";
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { DataFrame } from "polars";
-import { plainRows } from "../core/plain_rows.ts";
+import { plainRows } from "./plain_rows.ts";
 import { isoText } from "../core/time.ts";
 import { claim, writeBytes } from "../files.ts";
 import type { Sink, SinkStart } from "../core/types.ts";

@@ -1,8 +1,7 @@
 import pl, { type DataFrame, type DataType, type Series } from "polars";
 import type { Aggregation } from "./aggregation.ts";
 import { isLong } from "./functions.ts";
-import { narrow } from "../core/plain_rows.ts";
-import type { Group, Key, Value } from "./state.ts";
+import { type Group, type Key, narrow, type Value } from "./state.ts";
 import type { NumberColumn, ParsedBatch, Schema, StringColumn } from "../core/types.ts";
 import { lastWindowStart, windowsPerRow } from "./window.ts";
 

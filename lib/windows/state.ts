@@ -1,5 +1,4 @@
 import type { OutputMode } from "../core/types.ts";
-import { narrow } from "../core/plain_rows.ts";
 import { isClosed } from "./window.ts";
 
 /** Partial aggregates of one window and key: what the state holds and what a batch adds to it. */
@@ -100,6 +99,12 @@ export function plainKey(key: Key): unknown {
     return { number: String(key) };
   }
   return key;
+}
+
+/** Returns a whole number as a number where that holds it. */
+export function narrow(whole: bigint): number | bigint {
+  const number = Number(whole);
+  return Number.isSafeInteger(number) ? number : whole;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What the browser tests share: Chromium, the notebook under test, the folder for pictures. */
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
-import { chromiumFlags, findChromium, ROOT } from "../../tools/env.ts";
+import { chromiumFlags, findChromium, ROOT } from "../../tools/jupyter/env.ts";
 
 /** Names the notebook under test, relative to the project; `TEST_NOTEBOOK` names another one. */
 export const NOTEBOOK = Deno.env.get("TEST_NOTEBOOK") ?? "notebooks/task_d.ipynb";

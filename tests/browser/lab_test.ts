@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { ROOT } from "../../tools/env.ts";
-import { remoteReferences } from "../../tools/report.ts";
+import { ROOT } from "../../tools/jupyter/env.ts";
+import { remoteReferences } from "../../tools/jupyter/report.ts";
 import {
   EXPECTED,
   NOTEBOOK,
@@ -19,7 +19,7 @@ interface Lab extends AsyncDisposable {
 }
 
 /**
- * Starts `tools/lab.ts` on a free port, with parameters for the notebook, and returns once it listens; its
+ * Starts `tools/jupyter/lab.ts` on a free port, with parameters for the notebook, and returns once it listens; its
  * disposal waits until it has stopped.
  */
 async function startLab(settings: string, parameters: object = {}): Promise<Lab> {
@@ -31,7 +31,7 @@ async function startLab(settings: string, parameters: object = {}): Promise<Lab>
     args: [
       "run",
       "-A",
-      join(ROOT, "tools", "lab.ts"),
+      join(ROOT, "tools", "jupyter", "lab.ts"),
       "--no-browser",
       `--ServerApp.port=${port}`,
       "--ServerApp.port_retries=0",

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
-import { ensureEnvironment, ROOT } from "../../tools/env.ts";
-import { writeReport } from "../../tools/report.ts";
+import { ensureEnvironment, ROOT } from "../../tools/jupyter/env.ts";
+import { writeReport } from "../../tools/jupyter/report.ts";
 import {
   EXPECTED,
   NOTEBOOK,

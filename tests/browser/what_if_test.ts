@@ -4,7 +4,7 @@ import { OnnxModel, openSource, selectModel, windowSpec } from "lib";
 import { replay } from "replay";
 import { readScoredRows, whatIf, whatIfData, whatIfFigure } from "../../lab/mod.ts";
 import { jupyterDisplay } from "../../view/display.ts";
-import { ROOT } from "../../tools/env.ts";
+import { ROOT } from "../../tools/jupyter/env.ts";
 import { openBrowser, outputFolder, WITHOUT_BROWSER } from "./browser.ts";
 
 Deno.test({

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { startBroker } from "../../tools/kafka.ts";
-import { openKafkaPublisher } from "../../tools/kafka_publisher.ts";
+import { startBroker } from "../../tools/kafka/kafka.ts";
+import { openKafkaPublisher } from "../../tools/replay/kafka_publisher.ts";
 import { freePorts } from "../kafka/broker.ts";
 import type { NewTopic } from "./kills.ts";
 

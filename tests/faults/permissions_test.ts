@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { parseCommand, UsageError } from "../../tools/command_line.ts";
-import { kpiPlan } from "../../tools/kpi_options.ts";
+import { kpiPlan } from "../../tools/kpi/kpi_options.ts";
 import { kpiAccess, permissionFlags, replayAccess } from "../../tools/run.ts";
 import { KPI, REPLAY } from "../../tools/tasks.ts";
 import { until } from "./until.ts";
@@ -130,7 +130,7 @@ Deno.test("a thread that may not be loaded is said once, and costs no more than 
     .map((flag) => flag.replace(`--allow-read=${lib},`, "--allow-read="));
   const { code, stderr } = await resultOf(
     new Deno.Command(Deno.execPath(), {
-      args: ["run", ...flags, join(ROOT, "tools", "kpi.ts"), ...kpiArgs(topic, place, big)],
+      args: ["run", ...flags, join(ROOT, "tools", "kpi", "kpi.ts"), ...kpiArgs(topic, place, big)],
       stdin: "null",
       stdout: "null",
       stderr: "piped",

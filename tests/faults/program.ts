@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { FEATURES, readParquetFolder } from "lib";
 import { inspectCheckpoint, type Inspection } from "../../lab/inspect.ts";
 import { parseCommand } from "../../tools/command_line.ts";
-import { kpiPlan } from "../../tools/kpi_options.ts";
+import { kpiPlan } from "../../tools/kpi/kpi_options.ts";
 import { kpiAccess, permissionFlags } from "../../tools/run.ts";
 import { KPI } from "../../tools/tasks.ts";
 
@@ -150,7 +150,7 @@ function crashingProgram(args: readonly string[]): string[] {
   });
   const crash = join(ROOT, "tests", "faults", "crash.ts");
   const others = flags.filter((flag) => !flag.startsWith("--allow-env"));
-  const program = join(ROOT, "tools", "kpi.ts");
+  const program = join(ROOT, "tools", "kpi", "kpi.ts");
   return ["run", ...others, "--allow-env", "--allow-run", "--preload", crash, program];
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as net from "node:net";
 import { fileURLToPath } from "node:url";
 import { type KafkaOptions, KafkaSource } from "../../lib/kafka/source.ts";
-import { openKafkaPublisher } from "../../tools/kafka_publisher.ts";
+import { openKafkaPublisher } from "../../tools/replay/kafka_publisher.ts";
 import { PASSWORD } from "./broker.ts";
 import { broker, ignore, numbered, publish, startBroker, valuesOf, withSource } from "./steps.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Admin } from "kafkajs";
-import { type Broker, startBroker } from "../../tools/kafka.ts";
+import { type Broker, startBroker } from "../../tools/kafka/kafka.ts";
 import { JARS, missingTools } from "../../tools/kafka/install.ts";
 import { kafkaClient } from "../../lib/kafka/client.ts";
 

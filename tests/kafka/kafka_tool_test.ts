@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { startBroker, stopBroker } from "../../tools/kafka.ts";
+import { startBroker, stopBroker } from "../../tools/kafka/kafka.ts";
 import { freePorts, isBrokerMissing } from "./broker.ts";
 
-const TOOL = fileURLToPath(new URL("../../tools/kafka.ts", import.meta.url));
+const TOOL = fileURLToPath(new URL("../../tools/kafka/kafka.ts", import.meta.url));
 const ignore = await isBrokerMissing();
 
 Deno.test("startBroker() names the port that is taken and says how to choose another", async () => {

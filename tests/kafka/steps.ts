@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import type { Messages, Offsets } from "../../lib/core/types.ts";
 import { type KafkaOptions, KafkaSource } from "../../lib/kafka/source.ts";
-import { openKafkaPublisher } from "../../tools/kafka_publisher.ts";
+import { openKafkaPublisher } from "../../tools/replay/kafka_publisher.ts";
 import { isBrokerMissing, openTestBroker, type TestBroker } from "./broker.ts";
 
 export const ignore = await isBrokerMissing();

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { command, helpOf, parseCommand, UsageError } from "../../tools/command_line.ts";
 import { COMMANDS, pages } from "../../tools/dev/commands.ts";
-import { ROOT } from "../../tools/env.ts";
+import { ROOT } from "../../tools/jupyter/env.ts";
 
 const TRY = command({
   name: "try",

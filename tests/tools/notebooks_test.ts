@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ROOT } from "../../tools/env.ts";
+import { ROOT } from "../../tools/jupyter/env.ts";
 import {
   checkNotebook,
   formattedNotebook,

@@ -2,8 +2,8 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { delimiter, join } from "node:path";
 import pl from "polars";
-import { ensureEnvironment, type Environment, ROOT } from "../../tools/env.ts";
-import { writeReport } from "../../tools/report.ts";
+import { ensureEnvironment, type Environment, ROOT } from "../../tools/jupyter/env.ts";
+import { writeReport } from "../../tools/jupyter/report.ts";
 
 const NEWEST = "2.9.6";
 const ROWS = 18_000;

@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
-import { COLUMNS, float32, readRecording } from "../../tools/recording.ts";
+import { COLUMNS, float32, readRecording } from "../../tools/replay/recording.ts";
 import { makeParquet, withFolder } from "./recordings.ts";
 
 Deno.test("readRecording() reads Kaggle's CSV, and other columns do not matter", () =>

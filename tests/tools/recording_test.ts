@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import kafkajs from "kafkajs";
-import { murmur2, parseDisorder, partitionOf, timeline } from "../../tools/recording.ts";
-import { replay } from "../../tools/replay.ts";
+import { murmur2, parseDisorder, partitionOf, timeline } from "../../tools/replay/recording.ts";
+import { replay } from "../../tools/replay/replay.ts";
 import { cell, DEFAULT_DISORDER, lines, makeParquet, START, withFolder } from "./recordings.ts";
 
 Deno.test("replay() writes the 32 fields of a row in the order of the schema", () =>

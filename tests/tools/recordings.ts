@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import pl from "polars";
-import { COLUMNS } from "../../tools/recording.ts";
+import { COLUMNS } from "../../tools/replay/recording.ts";
 
 export const START = Date.parse("2024-01-01T10:00:00Z");
 

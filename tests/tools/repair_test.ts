@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readParquetFolder } from "lib";
 import pl from "polars";
 import { replay } from "replay";
-import { ROOT } from "../../tools/env.ts";
+import { ROOT } from "../../tools/jupyter/env.ts";
 
 async function task(name: string, ...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const command = (args: string[]) =>
   new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "tools/replay.ts", ...args],
+    args: ["run", "-A", "tools/replay/replay.ts", ...args],
     cwd: root,
     stdout: "piped",
     stderr: "piped",

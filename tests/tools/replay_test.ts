@@ -8,8 +8,8 @@ import {
   partitionOf,
   readRecording,
   timeline,
-} from "../../tools/recording.ts";
-import { replay, type ReplayProgress } from "../../tools/replay.ts";
+} from "../../tools/replay/recording.ts";
+import { replay, type ReplayProgress } from "../../tools/replay/replay.ts";
 import { DEFAULT_DISORDER, hash, lines, makeParquet, START, withFolder } from "./recordings.ts";
 
 Deno.test("replay() writes the same bytes for the same options, at any speed", () =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ensureEnvironment, listNotebooks } from "../../tools/env.ts";
-import { remoteReferences, writeReport } from "../../tools/report.ts";
+import { ensureEnvironment, listNotebooks } from "../../tools/jupyter/env.ts";
+import { remoteReferences, writeReport } from "../../tools/jupyter/report.ts";
 
 Deno.test("remoteReferences() lists what a browser would load from outside the page", () => {
   const cases: readonly (readonly [string, readonly string[]])[] = [

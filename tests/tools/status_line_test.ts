@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { KpiRun } from "../../tools/kpi_run.ts";
+import { KpiRun } from "../../tools/kpi/kpi_run.ts";
 import { fit } from "../../tools/status_line.ts";
 
 Deno.test("fit() keeps whole fields from the first on", () => {

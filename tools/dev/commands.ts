@@ -2,7 +2,7 @@
 import { reference } from "./reference.ts";
 import { join } from "node:path";
 import { type Command, helpOf, runCommand } from "../command_line.ts";
-import { ROOT } from "../env.ts";
+import { ROOT } from "../jupyter/env.ts";
 import { formatted } from "./formatted.ts";
 import * as spark from "../spark/tasks.ts";
 import * as tasks from "../tasks.ts";

@@ -1,4 +1,4 @@
-import { ROOT } from "../env.ts";
+import { ROOT } from "../jupyter/env.ts";
 
 /** Returns a text as `deno fmt` writes it; `ext` says what it is, such as `md`. */
 export async function formatted(text: string, ext: string): Promise<string> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 import { runCommand } from "../command_line.ts";
-import { findChromium, ROOT } from "../env.ts";
+import { findChromium, ROOT } from "../jupyter/env.ts";
 import { GALLERY } from "./tasks.ts";
 
 /** Each picture with a text that only its output has. */

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { runCommand } from "../command_line.ts";
-import { listNotebooks, ROOT } from "../env.ts";
+import { listNotebooks, ROOT } from "../jupyter/env.ts";
 import { formatted } from "./formatted.ts";
 import { NOTEBOOKS_CHECK, NOTEBOOKS_FMT } from "./tasks.ts";
 

@@ -1,6 +1,6 @@
 /** `deno task ok`: the one gate before a change is handed in; ends at the first step that fails. */
 import { runCommand } from "../command_line.ts";
-import { ROOT } from "../env.ts";
+import { ROOT } from "../jupyter/env.ts";
 import { OK } from "./tasks.ts";
 
 const STEPS = [

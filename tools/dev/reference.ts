@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ROOT } from "../env.ts";
+import { ROOT } from "../jupyter/env.ts";
 
 /** Returns docs/reference.md: what `deno doc` says of the names that notebooks import from "lib". */
 export async function reference(): Promise<string> {

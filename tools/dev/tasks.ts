@@ -122,7 +122,7 @@ export const BENCH = command({
       help: "compares with another checkout instead: both models, from a topic log and from Kafka",
     },
     straight: {
-      help: "starts our program as deno run -A tools/kpi.ts, for a profiler; to .cache/bench",
+      help: "starts our program as deno run -A tools/kpi/kpi.ts, for a profiler; to .cache/bench",
     },
   },
   examples: ["bench --long", "bench --quick --only kafka", "bench --against ../before"],

@@ -3,7 +3,7 @@
  * read: `N passed, N failed`, and `, N skipped` after it if a test was left out.
  */
 import { runCommand } from "../command_line.ts";
-import { ROOT } from "../env.ts";
+import { ROOT } from "../jupyter/env.ts";
 import { TEST } from "./tasks.ts";
 
 /** Where tests and examples in the docs are. */

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { runCommand } from "../command_line.ts";
-import { ROOT } from "../env.ts";
+import { ROOT } from "../jupyter/env.ts";
 import { WASM } from "./tasks.ts";
 
 const compiler = "npm:assemblyscript@0.28.20/asc";

@@ -1,4 +1,4 @@
-"""Runs a notebook from a fresh kernel and saves it with its outputs; tools/report.ts starts it.
+"""Runs a notebook from a fresh kernel and saves it with its outputs; tools/jupyter/report.ts starts it.
 
 Usage: run_notebook.py NOTEBOOK OUTPUT. A kernel may send outputs of a cell after it has called it done, so that
 they are nowhere in the notebook; each cell is followed by a mark, and what comes in between fails the run. Prints one JSON line an event: {"cells"}, {"cell", "title"} before

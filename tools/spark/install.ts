@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { step } from "../env.ts";
+import { step } from "../jupyter/env.ts";
 import { fetchJars } from "./jars.ts";
 import { must, run } from "./run.ts";
 

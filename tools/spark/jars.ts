@@ -1,4 +1,4 @@
-import { step } from "../env.ts";
+import { step } from "../jupyter/env.ts";
 import { must } from "./run.ts";
 
 /** Jars that Maven fetches. */

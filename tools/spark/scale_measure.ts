@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { replay } from "replay";
-import { step } from "../env.ts";
+import { step } from "../jupyter/env.ts";
 import type { Figures } from "./scale.ts";
 import { installSpark, SPARK_LINES } from "./install.ts";
 

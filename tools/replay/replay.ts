@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { openSource } from "lib";
-import { topicFolder } from "../lib/sources/topic_log.ts";
-import { runCommand, UsageError, type Values } from "./command_line.ts";
+import { topicFolder } from "../../lib/sources/topic_log.ts";
+import { runCommand, UsageError, type Values } from "../command_line.ts";
 import type { Publisher } from "./kafka_publisher.ts";
 import { openLogPublisher } from "./log_publisher.ts";
 import { partitionOf, readRecording, type Recording, timeline } from "./recording.ts";
@@ -14,8 +14,8 @@ import {
   type ReplayPlan,
   type ReplayProgress,
 } from "./replay_plan.ts";
-import { showStatus } from "./status_line.ts";
-import { REPLAY } from "./tasks.ts";
+import { showStatus } from "../status_line.ts";
+import { REPLAY } from "../tasks.ts";
 
 export type { ReplayOptions, ReplayProgress };
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { DataFrame } from "polars";
 import { ParquetSink, type Sink } from "lib";
-import { writeFile } from "../lib/files.ts";
+import { writeFile } from "../../lib/files.ts";
 
 /**
  * Keeps the windows that are still open when a run ends, as a table beside the final ones: one parquet

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { kafkaClient, type KafkaSecurity } from "../lib/kafka/client.ts";
+import { kafkaClient, type KafkaSecurity } from "../../lib/kafka/client.ts";
 
 /** Takes messages into a topic; a send is done when the topic holds them. */
 export interface Publisher {

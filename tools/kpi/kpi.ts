@@ -1,6 +1,6 @@
 /** The program behind `deno task kpi`, which `tools/run.ts` starts. */
 import { createHash } from "node:crypto";
-import { JsonlSink } from "../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 import {
   alertsAndFrauds,
   ConsoleSink,
@@ -12,13 +12,13 @@ import {
   type Sink,
   type StreamingQuery,
 } from "lib";
-import { runCommand, type Values } from "./command_line.ts";
+import { runCommand, type Values } from "../command_line.ts";
 import { type KpiPlan, kpiPlan, type SinkPlace } from "./kpi_options.ts";
 import { closingLine, KpiRun } from "./kpi_run.ts";
 import { Provisional } from "./provisional.ts";
-import { clearStatus, showStatus } from "./status_line.ts";
-import { takeOver } from "./spark/takeover.ts";
-import { KPI } from "./tasks.ts";
+import { clearStatus, showStatus } from "../status_line.ts";
+import { takeOver } from "../spark/takeover.ts";
+import { KPI } from "../tasks.ts";
 
 async function main(values: Values<typeof KPI.options>): Promise<void> {
   const plan = kpiPlan(values);

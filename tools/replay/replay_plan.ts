@@ -1,7 +1,7 @@
-import { parseTimestamp } from "../lib/json/timestamp.ts";
-import { topicFolder } from "../lib/sources/topic_log.ts";
+import { parseTimestamp } from "../../lib/json/timestamp.ts";
+import { topicFolder } from "../../lib/sources/topic_log.ts";
 import { type Disorder, parseDisorder } from "./recording.ts";
-import { REPLAY } from "./tasks.ts";
+import { REPLAY } from "../tasks.ts";
 
 /** Most rows are in time for any watermark, some for one of 2 minutes only, a few for neither. */
 const DISORDER = REPLAY.options.disorder.default;

@@ -8,12 +8,12 @@ import { closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { kafkaClient } from "../lib/kafka/client.ts";
-import { numberOf, runCommand, UsageError } from "./command_line.ts";
-import { classPath, exists, fetchJars, missingTools, run, STATE } from "./kafka/install.ts";
-import { KAFKA } from "./tasks.ts";
+import { kafkaClient } from "../../lib/kafka/client.ts";
+import { numberOf, runCommand, UsageError } from "../command_line.ts";
+import { classPath, exists, fetchJars, missingTools, run, STATE } from "./install.ts";
+import { KAFKA } from "../tasks.ts";
 
-const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 const TEMPLATE = `${PROJECT}tools/kafka/server.properties`;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 30_000;

@@ -1,8 +1,8 @@
 /** `deno task lab [option…]`: opens JupyterLab on the notebook, with the Deno kernel, inside the project's environment. */
 import { join } from "node:path";
-import { runCommand } from "./command_line.ts";
+import { runCommand } from "../command_line.ts";
 import { ensureEnvironment } from "./env.ts";
-import { LAB } from "./tasks.ts";
+import { LAB } from "../tasks.ts";
 
 const NOTEBOOK = "notebooks/task_d.ipynb";
 

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UNUSABLE } from "../view/keep_outputs.ts";
+import { UNUSABLE } from "../../view/keep_outputs.ts";
 
 /** Holds the project's folder, the Python of its `.venv` and the variables that keep Jupyter inside it. */
 export interface Environment {
@@ -15,7 +15,7 @@ export interface Environment {
 }
 
 /** Names the project's folder, whatever the current directory is. */
-export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const WINDOWS = Deno.build.os === "windows";
 const VENV = join(ROOT, ".venv");

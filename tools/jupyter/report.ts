@@ -4,7 +4,7 @@
  */
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { runCommand } from "./command_line.ts";
+import { runCommand } from "../command_line.ts";
 import {
   chromiumFlags,
   ensureEnvironment,
@@ -13,7 +13,7 @@ import {
   listNotebooks,
   write,
 } from "./env.ts";
-import { REPORT } from "./tasks.ts";
+import { REPORT } from "../tasks.ts";
 
 /** Names the largest report in bytes: one that goes as an attachment anywhere. */
 export const MAX_BYTES = 2_000_000;

@@ -1,5 +1,5 @@
 import type { StreamingQueryProgress } from "lib";
-import { inspectCheckpoint } from "../lab/inspect.ts";
+import { inspectCheckpoint } from "../../lab/inspect.ts";
 import type { KpiPlan } from "./kpi_options.ts";
 
 /** What a run of `deno task kpi` came to; `--json` prints it. */

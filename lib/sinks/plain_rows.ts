@@ -1,4 +1,5 @@
 import pl, { type DataFrame, type Expr } from "polars";
+import { narrow } from "../windows/state.ts";
 
 /** How columns are read: Polars gives no time after the year 262143, and an int64 as a number, exact to 2^53. */
 const READABLE: Readonly<Record<string, (column: Expr) => Expr>> = {
@@ -25,10 +26,4 @@ export function plainRows(rows: DataFrame, time: (ms: number) => string): unknow
   return plain.rows().map((row) =>
     row.map((value, i) => value === null ? null : valueOf(value, kinds[i]!))
   );
-}
-
-/** Returns a whole number as a number where that holds it. */
-export function narrow(whole: bigint): number | bigint {
-  const number = Number(whole);
-  return Number.isSafeInteger(number) ? number : whole;
 }
