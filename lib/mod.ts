@@ -4,8 +4,8 @@
  *
  * @module
  */
-export { readStream } from "./stream.ts";
-export type { GroupedStream, ResultStream, RowStream } from "./stream.ts";
+export { readStream } from "./verbs/stream.ts";
+export type { GroupedStream, ResultStream, RowStream } from "./verbs/stream.ts";
 export type {
   KeptRows,
   QuerySettings,

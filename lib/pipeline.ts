@@ -1,6 +1,5 @@
 import pl, { type DataFrame } from "polars";
-import { fieldsRead, type RowPlan, SCORE } from "./columns.ts";
-import type { Aggregation } from "./windows/aggregation.ts";
+import { fieldsRead } from "./expressions.ts";
 import {
   asideFrame,
   type AsideRow,
@@ -18,8 +17,9 @@ import { parseDuration } from "./core/duration.ts";
 import { frameOf, partialGroups, rowsOf } from "./windows/frame.ts";
 import type { Group, Merge } from "./windows/state.ts";
 import type { RowCounts } from "./windows/accounting.ts";
-import type { NumberColumn, OutputMode, Schema, Source } from "./core/types.ts";
-import type { ReadOptions, WatermarkOptions, WriteOptions } from "./options.ts";
+import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
+import type { WriteOptions } from "./options.ts";
+import { type QueryPlan, SCORE } from "./plan.ts";
 import { windowsPerRow } from "./windows/window.ts";
 import {
   type EventTimeStats,
@@ -53,20 +53,6 @@ export interface PreparedChunk extends RowCounts {
 
 /** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
 export type Asides<T, K = T> = { readonly rejected?: T | undefined; readonly rows?: K | undefined };
-
-/** A query as the builder's verbs describe it. */
-export interface QueryPlan extends RowPlan {
-  readonly source: Source;
-  readonly options: ReadOptions;
-  /** Durations as text. */
-  readonly eventTime?: WatermarkOptions & { readonly column: string; readonly delay: string };
-  readonly timeColumn: string;
-  readonly aggregation: Aggregation;
-  /** What is done to the result table, in order. */
-  readonly finish: readonly ((rows: DataFrame) => DataFrame)[];
-  /** The result without rows, by which its steps are checked. */
-  readonly result: DataFrame;
-}
 
 /** What somebody takes of a query. */
 type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;

@@ -2,7 +2,7 @@ import pl, { type Expr } from "polars";
 import { type Aggregate, count, countIf, sum } from "../windows/functions.ts";
 import type { Sink } from "../core/types.ts";
 import type { KeptRows } from "../options.ts";
-import type { ResultStream, RowStream } from "../stream.ts";
+import type { ResultStream, RowStream } from "../verbs/stream.ts";
 
 /** Returns `is_alert`: 1 where `fraud_prob >= threshold`, else 0. NaN is an alert, as in Spark. */
 export function isAlert(threshold: number): Expr {

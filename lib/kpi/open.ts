@@ -2,7 +2,7 @@ import { isAlert, windowKpis } from "./kpi.ts";
 import { OnnxModel } from "../model/onnx.ts";
 import { openSource } from "../sources/open.ts";
 import type { KpiSpec } from "./spec.ts";
-import { readStream, type ResultStream } from "../stream.ts";
+import { readStream, type ResultStream } from "../verbs/stream.ts";
 
 /**
  * Opens the source and the model that a spec names and builds its query: call `writeStream` with

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import type { Offsets, OutputMode, Schema } from "../core/types.ts";
 import { windowSpec } from "../windows/window.ts";
-import { SHARED } from "../check_options.ts";
-import { checkRecord } from "../check_record.ts";
+import { SHARED } from "../verbs/check_options.ts";
+import { checkRecord } from "../verbs/check_record.ts";
 import { checkKeys } from "./schema.ts";
 
 /** A KPI query as plain data: what this library and `tools/spark/kpi_job.py`, on Apache Spark, both run. */

@@ -1,9 +1,9 @@
 import type { Expr } from "polars"; // no more: the command line's launcher may not load it
 import * as v from "valibot";
 import { checkRecord } from "./check_record.ts";
-import { parseDuration } from "./core/duration.ts";
-import type { Schema, Sink, Source } from "./core/types.ts";
-import type { ReadOptions, WatermarkOptions } from "./options.ts";
+import { parseDuration } from "../core/duration.ts";
+import type { Schema, Sink, Source } from "../core/types.ts";
+import type { ReadOptions, WatermarkOptions } from "../options.ts";
 
 const TEXT = v.pipe(v.string("text"), v.nonEmpty("text"));
 const WHOLE = "a whole number > 0";

@@ -1,6 +1,14 @@
 import type { DataFrame, Expr } from "polars";
+import type { QueryIdentity } from "../checkpoint/checkpoint.ts";
+import type { OutputMode, Schema, Scorer, Sink, Source } from "../core/types.ts";
+import type { ReadOptions, WatermarkOptions, WindowOptions, WriteOptions } from "../options.ts";
+import type { QueryPlan } from "../plan.ts";
+import type { StreamingQuery } from "../query.ts";
+import { identityOf, startQuery } from "../start.ts";
+import { rowsOf } from "../windows/frame.ts";
+import type { Aggregate } from "../windows/functions.ts";
+import { windowSpec } from "../windows/window.ts";
 import { checkOptions } from "./check_options.ts";
-import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
 import {
   addColumns,
   aggregationOf,
@@ -8,19 +16,9 @@ import {
   checkScore,
   computing,
   namesAdded,
-  readsOf,
   sampleOf,
   withScore,
 } from "./columns.ts";
-import { typesOf } from "./windows/aggregation.ts";
-import { rowsOf } from "./windows/frame.ts";
-import type { Aggregate, ColumnOrExpr } from "./windows/functions.ts";
-import type { OutputMode, Schema, Scorer, Sink, Source } from "./core/types.ts";
-import { windowSpec } from "./windows/window.ts";
-import type { ReadOptions, WatermarkOptions, WindowOptions, WriteOptions } from "./options.ts";
-import { Pipeline, type QueryPlan } from "./pipeline.ts";
-import { startingOffsets } from "./starting_offsets.ts";
-import { closeParts, StreamingQuery } from "./query.ts";
 
 /** Rows before they are grouped. A verb returns a new stream and leaves this one as it is. */
 export interface RowStream {
@@ -126,82 +124,26 @@ function resultStream(plan: QueryPlan): ResultStream {
     withColumns: (...columns) => then("withColumns", (rows) => rows.withColumns(...columns)),
     select: (...columns) => then("select", (rows) => rows.select(...columns as Expr[])),
     identity: (mode) => identityOf(plan, mode),
-    async writeStream(sink, options) {
-      const { source, options: reading } = plan;
-      let pipeline: Pipeline | undefined;
-      let checkpoint: Checkpoint | undefined;
-      try {
-        checkOptions("writeStream", { sink, options });
-        const { outputMode, checkpointLocation, rejected, rows } = options;
-        checkMode(plan, sink, outputMode);
-        const sinks = [sink, rejected, rows?.sink].filter((sink) => sink !== undefined);
-        if (new Set(sinks).size < sinks.length) {
-          throw new TypeError("writeStream: sink, rejected and rows.sink must be different sinks");
-        }
-        checkKept(plan, rows);
-        pipeline = new Pipeline(plan, options);
-        if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
-        // Before anything is written, since it may refuse; the source's id comes with its offsets.
-        const end = hasStart(checkpointLocation) ? null : await startingOffsets(source, reading);
-        const first = end ? { end, sourceId: source.identity } : undefined;
-        const identity = identityOf(plan, outputMode);
-        checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
-        const asides = { rejected, rows: rows?.sink };
-        return await StreamingQuery.start({
-          source,
-          reading,
-          first,
-          pipeline,
-          sink,
-          asides,
-          writing: options,
-          checkpoint,
-        });
-      } catch (error) {
-        const asides = { rejected: options?.rejected, rows: options?.rows?.sink };
-        await closeParts({ source, pipeline, sink, asides, checkpoint });
-        throw error;
-      }
-    },
+    writeStream: (sink, options) =>
+      startQuery(plan, sink, options, () => checkWriting(plan, sink, options)),
   };
 }
 
-/** Bytes from which a thread starts while the query opens. */
-const THREAD_BYTES = 64 * 1024 * 1024;
-
-function checkMode({ eventTime }: QueryPlan, sink: Sink, mode: OutputMode): void {
-  if (mode === "append" && eventTime === undefined) {
+function checkWriting(plan: QueryPlan, sink: Sink, options: WriteOptions): void {
+  checkOptions("writeStream", { sink, options });
+  const { outputMode, rejected, rows } = options;
+  if (outputMode === "append" && plan.eventTime === undefined) {
     throw new TypeError("Cannot append without withWatermark: no window would ever be final");
   }
-  if (sink.outputModes && !sink.outputModes.includes(mode)) {
+  if (sink.outputModes && !sink.outputModes.includes(outputMode)) {
+    const modes = sink.outputModes.join(", ");
     throw new TypeError(
-      `${sink.description} does not support ${mode} output mode: use ${
-        sink.outputModes.join(", ")
-      }`,
+      `${sink.description} does not support ${outputMode} output mode: use ${modes}`,
     );
   }
-}
-
-/** A restart may change the delay, the model and the limits, but not what the state is made of. */
-function identityOf(
-  { source, schema, timeColumn, aggregation }: QueryPlan,
-  mode: OutputMode,
-): QueryIdentity {
-  const { window: { size, slide, offset }, keys, results } = aggregation;
-  return {
-    source: source.description,
-    schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
-    window: `${size} ms over ${timeColumn}, slide ${slide} ms, start ${offset} ms`,
-    keys: keys.map(({ name }) => name).join(", "),
-    aggregates: results.map(({ name, kind, of }) => `${name} = ${kind}(${inputOf(of)})`).join(", "),
-    types: typesOf(aggregation),
-    outputMode: mode === "complete" ? "complete" : "append or update",
-  };
-}
-
-/** Says what an aggregate reads; not how, which Polars may write another way. */
-function inputOf(of: ColumnOrExpr = "*"): string {
-  if (typeof of === "string") return of;
-  const { columns } = readsOf(of);
-  return columns === "any" ? "any column" : [...columns].sort().join(", ");
+  const sinks = [sink, rejected, rows?.sink].filter((sink) => sink !== undefined);
+  if (new Set(sinks).size < sinks.length) {
+    throw new TypeError("writeStream: sink, rejected and rows.sink must be different sinks");
+  }
+  checkKept(plan, rows);
 }

@@ -1,22 +1,11 @@
 import pl, { type DataFrame, type Expr } from "polars";
-import { type Aggregation, type Grouping, typeGrouping } from "./windows/aggregation.ts";
-import { KEPT_COLUMNS } from "./windows/aside.ts";
-import { frameOf } from "./windows/frame.ts";
-import type { Schema, Scorer } from "./core/types.ts";
-import type { KeptRows } from "./options.ts";
-
-/** The column that a model adds. */
-export const SCORE = "fraud_prob";
-
-/** What the rows of a query are made of before they are grouped. */
-export interface RowPlan {
-  readonly schema: Schema;
-  readonly model?: Scorer;
-  /** Columns to add, in steps: a step sees the columns of the steps before. */
-  readonly columns: readonly (readonly Expr[])[];
-  /** A few rows as they are after these steps, by which expressions are checked. */
-  readonly sample: DataFrame;
-}
+import type { Schema, Scorer } from "../core/types.ts";
+import { readsOf } from "../expressions.ts";
+import type { KeptRows } from "../options.ts";
+import { type RowPlan, SCORE } from "../plan.ts";
+import { type Aggregation, type Grouping, typeGrouping } from "../windows/aggregation.ts";
+import { KEPT_COLUMNS } from "../windows/aside.ts";
+import { frameOf } from "../windows/frame.ts";
 
 /** Values that tell an expression of one row from one of several: repeated, out of order, missing. */
 const NUMBERS = [1, -2, 1e6, null, 0, 1];
@@ -160,65 +149,4 @@ export function checkKept({ sample }: RowPlan, kept: KeptRows | undefined): void
   const flags = addColumns(sample, [kept.where.alias(name)], "writeStream").getColumn(name);
   if (flags.dtype.variant === "Bool") return;
   throw new TypeError(`writeStream: rows.where must be true or false, got ${flags.dtype.variant}`);
-}
-
-/** Returns the fields that expressions or the aggregation read; the model takes its features elsewhere. */
-export function fieldsRead(
-  { schema, model, columns: steps }: Omit<RowPlan, "sample">,
-  { keys, results }: Pick<Aggregation, "keys" | "results">,
-  kept?: Pick<KeptRows, "where" | "columns">,
-): Schema {
-  const inputs = results.flatMap(({ of }) => typeof of === "object" ? [of] : []);
-  const reads = [...steps.flat(), ...inputs, ...kept ? [kept.where] : []].map(readsOf);
-  if (reads.some(({ columns }) => columns === "any")) return schema;
-  const named = new Set([
-    ...keys.map(({ name }) => name),
-    ...results.map(({ of }) => of),
-    ...kept?.columns ?? [],
-    ...reads.flatMap(({ columns }) => [...columns]),
-  ]);
-  const fields = schema.filter(({ name }) => named.has(name));
-  return fields.length > 0 || model ? fields : schema.slice(0, 1); // without columns it had no rows
-}
-
-/** Parts of an expression that look at several rows. */
-const ACROSS =
-  /^(Agg|Over|Window|Rolling|Sort|SortBy|Gather|Filter|Slice|Len|Explode|Any|All|Random)$/;
-
-/**
- * Finds the columns that an expression reads, by its structure as Polars gives it away, a tree in JSON.
- * Of an expression that it does not give away (some functions of text) nothing is known.
- */
-export function readsOf(expr: Expr): { columns: Set<string> | "any"; isOfOneRow: boolean } {
-  const columns = new Set<string>();
-  let readsAny = false;
-  let isOfOneRow = true;
-  const visit = (kind: string, part: unknown): void => {
-    if (kind === "Literal" || kind === "FieldByName") return; // text that is no part of the structure
-    if (kind === "Column") columns.add(String(part));
-    else if (kind === "Selector") readsAny = true;
-    else if (kind === "Alias") visit("", (part as [expr: unknown, name: string])[0]);
-    else {
-      if (ACROSS.test(kind) || part === "Len" || isInColumn(part)) isOfOneRow = false;
-      if (typeof part !== "object" || part === null) return;
-      for (const [key, inner] of Object.entries(part)) visit(key, inner);
-    }
-  };
-  let tree: string;
-  try {
-    tree = String(expr.serialize("json"));
-  } catch {
-    return { columns: "any", isOfOneRow };
-  }
-  visit("", JSON.parse(tree));
-  return { columns: readsAny ? "any" : columns, isOfOneRow };
-}
-
-/** Whether a part looks for a value in all rows of a column. */
-function isInColumn(part: unknown): boolean {
-  const { function: called, input } = (part ?? {}) as {
-    function?: { Boolean?: { IsIn?: object } };
-    input?: readonly { Literal?: unknown }[];
-  };
-  return called?.Boolean?.IsIn !== undefined && input![1]!.Literal === undefined;
 }

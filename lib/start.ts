@@ -1,0 +1,99 @@
+import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
+import { askOffsets } from "./core/source_calls.ts";
+import type { Offsets, OutputMode, Sink, Source } from "./core/types.ts";
+import { readsOf } from "./expressions.ts";
+import type { ReadOptions, WriteOptions } from "./options.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { QueryPlan } from "./plan.ts";
+import { closeParts, StreamingQuery } from "./query.ts";
+import { typesOf } from "./windows/aggregation.ts";
+import type { ColumnOrExpr } from "./windows/functions.ts";
+
+/** Bytes from which a thread starts while the query opens. */
+const THREAD_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Opens what a query consists of, once `check` finds nothing wrong, and starts it. If that throws, the
+ * source and the sinks are closed.
+ */
+export async function startQuery(
+  plan: QueryPlan,
+  sink: Sink,
+  writing: WriteOptions,
+  check: () => void,
+): Promise<StreamingQuery> {
+  const { source, options: reading } = plan;
+  const asides = { rejected: writing?.rejected, rows: writing?.rows?.sink };
+  let pipeline: Pipeline | undefined;
+  let checkpoint: Checkpoint | undefined;
+  try {
+    check();
+    const { outputMode, checkpointLocation } = writing;
+    pipeline = new Pipeline(plan, writing);
+    if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
+    // Before anything is written, since it may refuse; the source's id comes with its offsets.
+    const end = hasStart(checkpointLocation) ? null : await startingOffsets(source, reading);
+    const first = end ? { end, sourceId: source.identity } : undefined;
+    const identity = identityOf(plan, outputMode);
+    checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
+    const parts = { source, reading, first, pipeline, sink, asides, writing, checkpoint };
+    return await StreamingQuery.start(parts);
+  } catch (error) {
+    await closeParts({ source, pipeline, sink, asides, checkpoint });
+    throw error;
+  }
+}
+
+/** Finds where a new query begins. Throws if `startingOffsets` names what is not there. */
+async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
+  const { startingOffsets = "earliest", startingTimestamp, failOnDataLoss = true } = options;
+  if (startingTimestamp !== undefined) return await source.offsetsForTime!(startingTimestamp);
+  if (startingOffsets === "latest") return await askOffsets(source, "latestOffsets");
+  const earliest = await askOffsets(source, "earliestOffsets");
+  if (startingOffsets === "earliest") return earliest;
+  const latest = await askOffsets(source, "latestOffsets");
+  for (const [partition, given] of Object.entries(startingOffsets)) {
+    const [first, end] = [earliest[partition], latest[partition]];
+    if (first === undefined || end === undefined) {
+      throw new RangeError(
+        `startingOffsets names partition ${partition}: ${source.description} has none, only ` +
+          Object.keys(latest).join(", "),
+      );
+    }
+    if (given < 0 || !failOnDataLoss || (given >= first && given <= end)) continue;
+    throw new RangeError(
+      `startingOffsets says ${given} for partition ${partition}: ${source.description} has offsets ` +
+        `${first} to ${end} there; begin at one of them, at -2 (earliest) or at -1 (latest)`,
+    );
+  }
+  return Object.fromEntries(
+    Object.entries(earliest).map(([partition, first]) => {
+      const given = startingOffsets[partition] ?? -2;
+      return [partition, given === -2 ? first : given === -1 ? latest[partition]! : given];
+    }),
+  );
+}
+
+/** A restart may change the delay, the model and the limits, but not what the state is made of. */
+export function identityOf(
+  { source, schema, timeColumn, aggregation }: QueryPlan,
+  mode: OutputMode,
+): QueryIdentity {
+  const { window: { size, slide, offset }, keys, results } = aggregation;
+  return {
+    source: source.description,
+    schema: schema.map(({ name, type }) => `${name} ${type}`).join(", "),
+    window: `${size} ms over ${timeColumn}, slide ${slide} ms, start ${offset} ms`,
+    keys: keys.map(({ name }) => name).join(", "),
+    aggregates: results.map(({ name, kind, of }) => `${name} = ${kind}(${inputOf(of)})`).join(", "),
+    types: typesOf(aggregation),
+    outputMode: mode === "complete" ? "complete" : "append or update",
+  };
+}
+
+/** Says what an aggregate reads; not how, which Polars may write another way. */
+function inputOf(of: ColumnOrExpr = "*"): string {
+  if (typeof of === "string") return of;
+  const { columns } = readsOf(of);
+  return columns === "any" ? "any column" : [...columns].sort().join(", ");
+}
