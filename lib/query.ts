@@ -2,7 +2,7 @@ import type { DataFrame } from "polars";
 import type { StreamingQueryProgress } from "./progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { askOffsets } from "./core/source_calls.ts";
-import { startTimer, unlessStopped } from "./wait.ts";
+import { pause, unlessStopped } from "./wait.ts";
 import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
 
 export interface StreamingQueryStatus {
@@ -31,13 +31,13 @@ export class StreamingQuery {
   readonly #batches: MicroBatches;
   readonly #recent: StreamingQueryProgress[] = [];
   readonly #ended: Promise<void>;
-  #status: StreamingQueryStatus = status("Initializing query", false, false);
+  #status = status("Initializing query");
   #isActive = true;
   #exception: StreamingQueryException | null = null;
   readonly #stop: AbortController;
   #warned = false;
   /** Ends the wait between two triggers. */
-  #wake: () => void = () => {};
+  #wake = new AbortController();
   /** Resolved each time a look at the source finds nothing to do. */
   #idle: (() => void)[] = [];
 
@@ -108,7 +108,7 @@ export class StreamingQuery {
    */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("The query was stopped"));
-    this.#wake();
+    this.#wake.abort();
     await this.#ended;
   }
 
@@ -117,9 +117,9 @@ export class StreamingQuery {
     if (ms !== undefined && !(ms >= 0)) {
       throw new RangeError(`awaitTermination: ms must be a number >= 0, got ${ms}`);
     }
-    const timer = startTimer(ms ?? Infinity);
-    await Promise.race([this.#ended, timer.ended]);
-    timer.end();
+    const end = new AbortController();
+    await Promise.race([this.#ended, pause(ms ?? Infinity, end.signal)]);
+    end.abort();
     if (this.#exception !== null) throw this.#exception;
     return !this.#isActive;
   }
@@ -127,34 +127,31 @@ export class StreamingQuery {
   /** Waits until all data that is available now has been processed and written. Throws if the query failed. */
   async processAllAvailable(): Promise<void> {
     const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
-    this.#wake();
+    this.#wake.abort();
     await Promise.race([idle, this.#ended]);
     if (this.#exception !== null) throw this.#exception;
   }
 
   async #run(): Promise<void> {
-    const { source } = this.#parts;
+    const { signal } = this.#stop;
     try {
       await this.#trigger();
-      this.#status = status("Stopped", false, false);
+      this.#status = status("Stopped");
     } catch (error) {
-      const { aborted, reason } = this.#stop.signal;
-      if (aborted && error === reason) {
-        this.#status = status("Stopped", false, false);
-        return;
-      }
-      const { batchId, start } = this.#batches.cursor;
+      const wasStopped = signal.aborted && error === signal.reason;
       const message = error instanceof Error ? error.message : String(error);
-      this.#exception = new StreamingQueryException(
-        `Query ${this.name ?? this.id} failed in batch ${batchId}, reading ${source.description} ` +
-          `from ${JSON.stringify(start)}: ${message}`,
-        { cause: error },
-      );
-      this.#status = status(`Terminated with exception: ${message}`, false, false);
-    } finally {
-      this.#isActive = false;
-      await closeParts(this.#parts);
+      if (!wasStopped) this.#exception = this.#failure(message, error);
+      this.#status = status(wasStopped ? "Stopped" : `Terminated with exception: ${message}`);
     }
+    this.#isActive = false;
+    await closeParts(this.#parts);
+  }
+
+  #failure(message: string, cause: unknown): StreamingQueryException {
+    const { batchId, start } = this.#batches.cursor;
+    const query = `Query ${this.name ?? this.id} failed in batch ${batchId}`;
+    const from = `${this.#parts.source.description} from ${JSON.stringify(start)}`;
+    return new StreamingQueryException(`${query}, reading ${from}: ${message}`, { cause });
   }
 
   async #trigger(): Promise<void> {
@@ -182,14 +179,14 @@ export class StreamingQuery {
       this.#idle.push(...waiting); // there may be more
       await this.#wait(rest());
     } else {
-      this.#status = status("Waiting for data to arrive", false, false);
+      this.#status = status("Waiting for data to arrive");
       for (const resolve of waiting) resolve();
       await this.#wait(Math.max(POLLING_DELAY, rest()));
     }
   }
 
   async #runNext(limits: TriggerLimits): Promise<boolean> {
-    this.#status = status("Processing new data", true, true);
+    this.#status = status("Processing new data", true);
     const batch = await this.#batches.runNext(limits);
     if (batch === undefined) return false;
     const progress = { id: this.id, runId: this.runId, name: this.name, ...batch };
@@ -215,9 +212,8 @@ export class StreamingQuery {
       await new Promise((resolve) => setTimeout(resolve, 0)); // lets others run
       return;
     }
-    const timer = startTimer(ms);
-    this.#wake = timer.end;
-    await timer.ended;
+    this.#wake = new AbortController();
+    await pause(ms, this.#wake.signal);
   }
 }
 
@@ -236,10 +232,6 @@ export async function closeParts(
   await Promise.allSettled([checkpoint?.close()]); // after the sinks: it lets another query in
 }
 
-function status(
-  message: string,
-  isDataAvailable: boolean,
-  isTriggerActive: boolean,
-): StreamingQueryStatus {
-  return { message, isDataAvailable, isTriggerActive };
+function status(message: string, isRunning = false): StreamingQueryStatus {
+  return { message, isDataAvailable: isRunning, isTriggerActive: isRunning };
 }

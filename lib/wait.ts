@@ -1,3 +1,5 @@
+import { setTimeout as delay } from "node:timers/promises";
+
 /** How long a call of a source may go on after the query was asked to stop, ms. */
 const PATIENCE = 400;
 
@@ -21,20 +23,9 @@ export function unlessStopped<T>(call: Promise<T>, stop: AbortSignal): Promise<T
 /** Longer than this no timer of the runtime can wait: it would end at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Starts a timer of any length, ms, that can be ended before. */
-export function startTimer(
-  ms: number,
-): { readonly ended: Promise<void>; readonly end: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let timer: ReturnType<typeof setTimeout>;
-  const wait = (rest: number) => {
-    const next = rest > LONGEST_TIMER ? () => wait(rest - LONGEST_TIMER) : resolve;
-    timer = setTimeout(next, Math.min(rest, LONGEST_TIMER));
-  };
-  wait(ms);
-  const end = () => {
-    clearTimeout(timer);
-    resolve();
-  };
-  return { ended: promise, end };
+/** Waits any length, ms, but not once `end` is aborted. */
+export async function pause(ms: number, end: AbortSignal): Promise<void> {
+  for (let rest = ms; rest > 0 && !end.aborted; rest -= LONGEST_TIMER) {
+    await delay(Math.min(rest, LONGEST_TIMER), undefined, { signal: end }).catch(() => {});
+  }
 }
