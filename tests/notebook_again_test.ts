@@ -1,8 +1,9 @@
 // Runs cells of the report again as readers do: after a mistake, an interrupt, a restart of the kernel, in the live pace.
-import { doesNotMatch, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
 import { ROOT } from "../tools/jupyter/env.ts";
+import { makeKeyedTopic } from "./kpi/keyed_topic.ts";
 import { errorsOf, openNotebook, type Step } from "./notebook_play.ts";
 
 /** The cells that say what the others use. */
@@ -157,4 +158,20 @@ Deno.test("windows that overlap and tiny topics: sentences and sums are right", 
   match(empty["experiment-2"]!.text, /^There is one watermark/);
   match(empty.answer!.text, /^\*\*The topic is empty\.\*\*/);
   ok(!/NaN|undefined|Infinity/.test(JSON.stringify(empty)));
+});
+
+Deno.test("with keys each window is counted by them too, and the rest of the page adds them up", async () => {
+  await makeKeyedTopic(join(folder, "data", "topics"), "keyed", 6000);
+  const keys = ["merchant:string", "country:integer"];
+  const [shown] = await play(["all"], { keys, recording: null, topic: "keyed" });
+  deepEqual(errorsOf(shown!), []);
+  match(shown!.check!.text, /TASK D COMPLETE/);
+  const lines = shown!["by-key-tables"]!.text.split("\n").map((line) => line.trim());
+  match(lines[0]!, /^Final windows by merchant and country, watermark 30 seconds/);
+  ok(lines.some((line) => /^and \d+ others /.test(line)));
+  ok(lines.some((line) => /^no merchant · \d /.test(line)));
+  ok(lines.some((line) => /^grocer · no country /.test(line)));
+  match(shown!["by-key-chart"]!.text, /grocer · \d has [\d,]+ of [\d,]+ transactions/);
+  match(shown!["experiment-1"]!.text, /open groups \d+/);
+  match(shown!.deliverables!.text, /final windows in \d+ groups.* with 13 columns/);
 });

@@ -24,11 +24,18 @@ const BY_BATCH = {
     y: { label: "open windows", zero: true, tickFormat: whole },
     note: "Windows in the state store after each batch.",
   },
+  groups: {
+    question: "How much state does each watermark keep?",
+    unit: "open groups",
+    y: { label: "open groups", zero: true, tickFormat: whole },
+    note: "Groups in the state store after each batch: windows, once for each of their keys.",
+  },
 } as const;
 
 /** Shows each run's watermark under the newest event, or its open windows, batch by batch. */
-export function byBatch(runs: readonly Run[], value: keyof typeof BY_BATCH): Displayable {
-  const { question, unit, y: axis, note } = BY_BATCH[value];
+export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): Displayable {
+  const isByKey = value === "windows" && runs.some(({ keyed }) => keyed !== undefined);
+  const { question, unit, y: axis, note } = BY_BATCH[isByKey ? "groups" : value];
   const series = runs.map(batchesOf);
   const newest = series.slice(0, value === "watermark" ? 1 : 0).map((batches) =>
     batches.map((b) => ({ ...b, watermark: b.newest, color: GREY, name: "newest event" }))

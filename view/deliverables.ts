@@ -21,11 +21,13 @@ export function deliverables({ runs, restart, root, folder }: {
     join(out, "checkpoint_test"),
     join(folder, "checkpoints"),
   ];
-  const windows = runs.map(({ kpi }) => many(kpi.height, "final window")).join(", ");
+  const windows = runs.map(({ kpi, keyed }) =>
+    many(kpi.height, "final window") + (keyed ? ` in ${many(keyed.kpi.height, "group")}` : "")
+  ).join(", ");
   return table(pl.DataFrame([
     {
       deliverable: "D.1 KPI windows",
-      result: `${windows} with ${runs[0]?.kpi.width ?? 0} columns`,
+      result: `${windows} with ${(runs[0]?.keyed ?? runs[0])?.kpi.width ?? 0} columns`,
     },
     {
       deliverable: "D.2 watermark comparison",

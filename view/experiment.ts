@@ -10,6 +10,7 @@ import {
   type WindowSpec,
 } from "lib";
 import { emptyAside } from "../lib/windows/aside.ts";
+import { windowsOfGroups } from "./keys.ts";
 import { sampleEvents } from "./messages.ts";
 import { position, type Run } from "./run.ts";
 
@@ -85,9 +86,11 @@ export class ExperimentFiles {
 
   /** Reads what a stopped experiment has made. */
   async read(
-    { watermark, window, query, progress, source, interrupted }: {
+    { watermark, window, keys = [], query, progress, source, interrupted }: {
       readonly watermark: string;
       readonly window: WindowSpec;
+      /** What the queries count by beside the window. */
+      readonly keys?: readonly string[];
       /** The parquet query. */
       readonly query: StreamingQuery;
       readonly progress: readonly StreamingQueryProgress[];
@@ -96,8 +99,9 @@ export class ExperimentFiles {
       readonly interrupted?: string | undefined;
     },
   ): Promise<Run> {
-    const open = query.openWindows.sort("window_start");
+    const open = query.openWindows;
     const kpi = await readIfAny(this.out) ?? open.head(0);
+    const windowsOf = (groups: DataFrame) => windowsOfGroups(groups, keys).sort("window_start");
     const aside = await readIfAny(this.aside) ?? emptyAside();
     const alerts = await readIfAny(this.alerts) ?? pl.DataFrame();
     return {
@@ -105,8 +109,9 @@ export class ExperimentFiles {
       position: 0,
       window,
       ...interrupted !== undefined && { interrupted },
-      kpi: kpi.sort("window_start"),
-      open,
+      kpi: windowsOf(kpi),
+      open: windowsOf(open),
+      ...keys.length > 0 && { keyed: { keys, kpi, open } },
       progress,
       late: aside.filter(pl.col("kind").eq(pl.lit("late"))),
       alerts,

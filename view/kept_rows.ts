@@ -1,7 +1,8 @@
 import { lastWindowStart } from "lib";
 import { timeOf } from "../lib/core/time.ts";
 import { isClosed, windowsPerRow } from "../lib/windows/window.ts";
-import type { Run } from "./run.ts";
+import pl, { type DataFrame } from "polars";
+import { isOverlapping, type Run } from "./run.ts";
 
 /** The counts of a window that have rows to show. */
 export const KINDS = ["tp", "fp", "fn"] as const;
@@ -86,6 +87,7 @@ export function wrongRows(run: Run): string[] {
       })
     )
   );
+  problems.push(...wrongKeys(run));
   const { alerts, open, final, late, rejected } = alertsOf(run);
   if (alerts !== final + open + late + rejected) {
     problems.push(
@@ -93,6 +95,26 @@ export function wrongRows(run: Run): string[] {
     );
   }
   return problems;
+}
+
+/** Says which keys count other alerts than were kept of them; a row in several windows is left to the windows. */
+function wrongKeys(run: Run): string[] {
+  const { keyed, alerts } = run;
+  if (!keyed || !alerts || alerts.height === 0 || isOverlapping(run)) return [];
+  const { keys } = keyed;
+  const kept = alerts.filter(pl.col("outcome").eq(pl.lit("counted")).and(pl.col("is_alert").eq(1)))
+    .groupBy(...keys).agg(pl.len().cast(pl.Int64).alias("n_alert"));
+  const counted = pl.concat(
+    [keyed.kpi, keyed.open].map((table) => table.select(...keys, "n_alert")),
+  )
+    .groupBy(...keys).agg(pl.col("n_alert").sum());
+  const textOf = (table: DataFrame) =>
+    table.filter(pl.col("n_alert").gt(0)).rows().map((row) => row.map(String).join(" · ")).sort();
+  const [says, found] = [new Set(textOf(counted)), new Set(textOf(kept))];
+  const wrong = [...says.symmetricDifference(found)];
+  return wrong.length === 0 ? [] : [
+    `by ${keys.join(", ")}: alerts are counted or kept, not both: ${wrong.slice(0, 3).join(", ")}`,
+  ];
 }
 
 /**

@@ -16,6 +16,7 @@ export * from "./deliverables.ts";
 export { heading, paragraphs, stack } from "./display.ts";
 export { clear, ExperimentFiles, interruptedAfter, labelOf } from "./experiment.ts";
 export { interruptible } from "./interrupt.ts";
+export { keyChart, keyTables } from "./keys.ts";
 export * from "./kpi_tables.ts";
 export { LivePublisher } from "./live.ts";
 export { LiveArrival } from "./live_arrival.ts";

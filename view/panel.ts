@@ -2,6 +2,7 @@ import pl, { type DataFrame } from "polars";
 import type { StreamingQueryProgress } from "lib";
 import { timeOf } from "../lib/core/time.ts";
 import { clock, type Content, count, html, jupyterDisplay, plain, showInPlace } from "./display.ts";
+import { windowsOfGroups } from "./keys.ts";
 import { position } from "./run.ts";
 import { table } from "./table.ts";
 
@@ -15,6 +16,7 @@ export type Show = (content: Content, state: { readonly isLast: boolean }) => vo
  */
 export class Panel {
   readonly #name: string;
+  readonly #keys: readonly string[];
   readonly #show: Show;
   readonly #now: () => number;
   readonly #changed = new Set<number>();
@@ -28,10 +30,14 @@ export class Panel {
 
   constructor(
     name: string,
-    { show = defaultShow(), now = () => performance.now() }: { show?: Show; now?: () => number } =
-      {},
+    { keys = [], show = defaultShow(), now = () => performance.now() }: {
+      /** What the query counts by beside the window: a window is shown as the sum of its groups. */
+      keys?: readonly string[];
+      show?: Show;
+      now?: () => number;
+    } = {},
   ) {
-    [this.#name, this.#show, this.#now] = [name, show, now];
+    [this.#name, this.#keys, this.#show, this.#now] = [name, keys, show, now];
   }
 
   /** Takes the progress of a batch and its KPI rows in output mode update: they replace their windows. */
@@ -41,7 +47,7 @@ export class Panel {
     this.#read += progress.numInputRows;
     if (rows && rows.height > 0) {
       const all = this.#rows ? pl.concat([this.#rows, rows]) : rows;
-      this.#rows = all.unique({ subset: ["window_start"], keep: "last" }).sort("window_start");
+      this.#rows = all.unique({ subset: ["window_start", ...this.#keys], keep: "last" });
       rows.getColumn("window_start").toArray().forEach((start) => this.#changed.add(Number(start)));
     }
     const wait = this.#shownAt + 250 - this.#now();
@@ -62,10 +68,14 @@ export class Panel {
     if (!this.#progress) return;
     const movedAt = movedAtOf(this.#progress);
     const rate = this.#read / (movedAt - this.#began!) * 1000; // of the run: a last batch is small
-    const parts = [progressLine(this.#name, this.#progress, { ...state, rate })];
+    const unit = this.#keys.length > 0 ? "groups" : "windows";
+    const parts = [progressLine(this.#name, this.#progress, { ...state, rate, unit })];
     // Nothing has just changed once the query has ended, whenever it was painted last.
     if (state.isLast) this.#changed.clear();
-    if (this.#rows) parts.push(windowTable(this.#rows, this.#changed));
+    if (this.#rows) {
+      const windows = windowsOfGroups(this.#rows, this.#keys).sort("window_start");
+      parts.push(windowTable(windows, this.#changed));
+    }
     const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");
     const content = { "text/html": join("text/html"), "text/plain": join("text/plain") };
     this.#changed.clear();
@@ -90,7 +100,11 @@ function movedAtOf({ timestamp, durationMs }: StreamingQueryProgress): number {
 function progressLine(
   name: string,
   progress: StreamingQueryProgress,
-  { isLast, rate }: { readonly isLast: boolean; readonly rate: number },
+  { isLast, rate, unit }: {
+    readonly isLast: boolean;
+    readonly rate: number;
+    readonly unit: string;
+  },
 ): Content {
   const { batchId, eventTime, sources, stateOperators } = progress;
   const { rows: { total } } = progress;
@@ -102,7 +116,7 @@ function progressLine(
     `${count(latest - end)} behind`,
     `${count(rate)} rows/s`,
     `watermark ${watermark > 0 ? clock(watermark, 8) : "–"}`,
-    `open windows ${count(stateOperators[0]?.numRowsTotal ?? 0)}`,
+    `open ${unit} ${count(stateOperators[0]?.numRowsTotal ?? 0)}`,
     `${count(total.late)} late`,
     `${count(total.rejected)} rejected`,
     `${isLast ? "ended" : "running"}, last batch at ${clock(movedAtOf(progress), 8)} UTC`,

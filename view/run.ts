@@ -4,6 +4,14 @@ import { timeOf } from "../lib/core/time.ts";
 import { count, percent } from "./display.ts";
 import { greatest } from "./statistics.ts";
 
+/** The groups of a run that counts by further fields: a window and a value of each key. */
+export interface Keyed {
+  readonly keys: readonly string[];
+  /** As `Run`'s, a row a group. */
+  readonly kpi: DataFrame;
+  readonly open: DataFrame;
+}
+
 /** One run of the KPI query under one watermark: all that tables, charts and texts read. */
 export interface Run {
   /** The delay as the query was given it, such as "30 seconds". */
@@ -17,6 +25,8 @@ export interface Run {
   readonly kpi: DataFrame;
   /** The windows still open when the run ended, in the same columns. */
   readonly open: DataFrame;
+  /** What `kpi` and `open` are the sums of, if the query has keys. */
+  readonly keyed?: Keyed;
   /** One entry a batch, in the order they ran. */
   readonly progress: readonly StreamingQueryProgress[];
   /** The rows dropped as late from all of their windows: window_start, event_time, batch_id. */

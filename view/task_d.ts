@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { parseDuration } from "lib";
+import { keyFields, parseDuration } from "lib";
 import {
   delays,
   file,
@@ -24,6 +24,7 @@ export interface Parameters {
   readonly watermarks: readonly string[];
   readonly window: string;
   readonly slide: string | null;
+  readonly keys: readonly string[];
   readonly model: string | null;
   readonly threshold: number | null;
   readonly source: "log" | "kafka";
@@ -44,6 +45,7 @@ export const PARAMETERS: ParameterRules<Parameters> = {
     watermarks: delays,
     window: span,
     slide: v.nullable(span),
+    keys: v.array(text, 'a list such as ["merchant:string"]'),
     model: v.nullable(file(/\.onnx$/i, "null or an .onnx file that exists")),
     threshold: v.nullable(share),
     source: v.picklist(["log", "kafka"], 'one of "log", "kafka"'),
@@ -56,11 +58,25 @@ export const PARAMETERS: ParameterRules<Parameters> = {
     recording: v.nullable(recording),
     folder: text,
   },
-  check: ({ window, slide }) =>
-    slide === null || parseDuration(slide) <= parseDuration(window) ? [] : [
+  check: ({ window, slide, keys, recording }) => [
+    ...slide === null || parseDuration(slide) <= parseDuration(window) ? [] : [
       `slide should be null or a duration no longer than the window, "${window}", got "${slide}"`,
     ],
+    ...wrongKeys(keys),
+    ...keys.length === 0 || recording === null ? [] : [
+      `keys are fields that no recording has: set recording to null and topic to one of your own`,
+    ],
+  ],
 };
+
+function wrongKeys(keys: readonly string[]): string[] {
+  try {
+    keyFields(keys);
+    return [];
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
 
 /** The parts of the page beside the experiments. */
 export const PARTS = {

@@ -46,10 +46,7 @@ export function watermarkAnalysis(runs: readonly Run[]): Displayable {
     ...facts.flatMap((fact) => [
       `**Watermark ${fact.name}.** ${fact.lost} came after their window was closed and were ` +
       `dropped${fact.frauds}.${fact.windows}${fact.behind}`,
-      `${fact.written} ${fact.longer}At most ${
-        many(fact.maxOpen, "window")
-      } were open at once, counting those that a batch ` +
-      `is about to close. One is a few numbers: state is no argument here.`,
+      `${fact.written} ${fact.longer}${fact.maxOpen}`,
     ]),
     ...comparison(facts),
     ...tooSmallFor(runs),
@@ -184,12 +181,21 @@ function factsOfOne(run: Run, common: ReadonlySet<number>) {
       ? `It is more than ${watermark}, since the watermark moves only between batches, and a ` +
         `batch spans ${seconds(span)} of event time (median). `
       : "",
-    maxOpen: greatest([
-      0,
-      ...progress.map(({ stateOperators: [state] }) => state!.numRowsTotal + state!.numRowsRemoved),
-    ]),
+    maxOpen: mostOpen(run),
     open,
   };
+}
+
+/** Says how much state a run kept at most. */
+function mostOpen({ progress, keyed }: Run): string {
+  const most = greatest([
+    0,
+    ...progress.map(({ stateOperators: [state] }) => state!.numRowsTotal + state!.numRowsRemoved),
+  ]);
+  const open = `were open at once, counting those that a batch is about to close.`;
+  return keyed === undefined
+    ? `At most ${many(most, "window")} ${open} One is a few numbers: state is no argument here.`
+    : `At most ${many(most, "group")} of a window and a key ${open} One is a few numbers.`;
 }
 
 /** Returns where each batch with rows ended: two runs with the same list read the same batches. */

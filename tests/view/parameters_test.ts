@@ -9,6 +9,7 @@ const DEFAULTS: Parameters = {
   watermarks: ["30 seconds", "2 minutes"],
   window: "1 minute",
   slide: null,
+  keys: [],
   model: null,
   threshold: null,
   source: "log",
@@ -22,6 +23,8 @@ const DEFAULTS: Parameters = {
   folder: ".",
 };
 
+const RECORDING = join(import.meta.dirname!, "..", "..", "data", "transactions_60k.parquet");
+
 /** Reads the parameters with this text in the environment. */
 function read(text: string): Parameters {
   Deno.env.set(PARAMETERS.variable, text);
@@ -34,7 +37,6 @@ function read(text: string): Parameters {
 
 Deno.test("readParameters() merges what the environment overrides", () => {
   deepEqual(readParameters(DEFAULTS, PARAMETERS), DEFAULTS);
-  const recording = join(import.meta.dirname!, "..", "..", "data", "transactions_60k.parquet");
   const others = {
     watermarks: ["1 hour", "0 seconds", "1500 milliseconds"],
     window: "45 seconds",
@@ -42,7 +44,7 @@ Deno.test("readParameters() merges what the environment overrides", () => {
     threshold: 0,
     pace: "live",
     speed: 0.5,
-    recording,
+    recording: RECORDING,
   };
   deepEqual(read(JSON.stringify(others)), { ...DEFAULTS, ...others });
   deepEqual(read(" "), DEFAULTS);
@@ -57,6 +59,10 @@ Deno.test("readParameters() says which parameter is wrong, what is allowed and w
     [{ watermarks: "30 seconds" }, /a list of durations such as .*, got "30 seconds"/],
     [{ watermarks: ["30 seconds", "a"] }, /watermarks\[1\] should be a duration .*, got "a"/],
     [{ watermarks: ["1 minute", "60 seconds"] }, /a list of durations that differ/],
+    [{ keys: "merchant:string" }, /keys should be a list such as \["merchant:string"\], got "me/],
+    [{ keys: ["merchant"] }, /keys should be NAME:TYPE, .* got "merchant"/],
+    [{ keys: ["tp:integer"] }, /keys cannot name "tp": the query has a column/],
+    [{ keys: ["a:string"], recording: RECORDING }, /keys are fields that no recording has/],
     [{ window: "0 seconds" }, /window should be a duration above 0/],
     [{ window: null }, /window should be a duration above 0 .*, got null/],
     [{ slide: "2 minutes" }, /slide should be .* no longer than the window, "1 minute"/],
