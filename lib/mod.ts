@@ -41,16 +41,15 @@ export type {
   Offsets,
   OutputMode,
   Schema,
-  Scorer,
-  Scores,
   Sink,
   Source,
 } from "./core/types.ts";
+export type { Scorer, Scores } from "./model/scorer.ts";
 export { openSource } from "./sources/open.ts";
 export { openKpis } from "./kpi/open.ts";
 export { type KpiSpec, parseKpiSpec } from "./kpi/spec.ts";
 export { MemorySource } from "./sources/memory.ts";
-export { TopicLog } from "./sources/topic_log.ts";
+export { TopicLog } from "./topic_log/topic_log.ts";
 export { ConsoleSink } from "./sinks/console.ts";
 export { MemorySink } from "./sinks/memory.ts";
 export { ParquetSink, readParquetFolder } from "./sinks/parquet.ts";

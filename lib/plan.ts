@@ -1,5 +1,6 @@
 import type { DataFrame, Expr } from "polars";
-import type { Schema, Scorer, Source } from "./core/types.ts";
+import type { Schema, Source } from "./core/types.ts";
+import type { Scorer } from "./model/scorer.ts";
 import type { ReadOptions, WatermarkOptions } from "./options.ts";
 import type { Aggregation } from "./windows/aggregation.ts";
 

@@ -16,6 +16,7 @@ const ROOMS = [
   "lib/model/", // columns -> probabilities
   "lib/threads/", // chunks read and scored beside the main thread
   "lib/kafka/",
+  "lib/topic_log/",
   "lib/sources/",
   "lib/sinks/",
   "lib/checkpoint/",

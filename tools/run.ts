@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeFolder } from "../lib/files.ts";
-import { topicFolder, TopicLog } from "../lib/sources/topic_log.ts";
+import { topicFolder, TopicLog } from "../lib/topic_log/topic_log.ts";
 import { type Command, parseCommand, runCommand, UsageError, type Values } from "./command_line.ts";
 import { hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi/kpi_options.ts";
 import { checkPlaces } from "./kpi/kpi_places.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { NumberColumn, ParsedBatch, Scorer, Scores } from "../core/types.ts";
+import type { NumberColumn, ParsedBatch } from "../core/types.ts";
+import type { Scorer, Scores } from "./scorer.ts";
 import { FEATURES } from "./features.ts";
 
 /** Which rows a model could not score. */

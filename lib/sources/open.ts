@@ -1,5 +1,5 @@
 import type { Source } from "../core/types.ts";
-import { TopicLog } from "./topic_log.ts";
+import { TopicLog } from "../topic_log/topic_log.ts";
 
 /**
  * Opens a topic where `spec` says it is: `log:DIR`, a folder of topic logs, or `kafka:BOOTSTRAP`, such

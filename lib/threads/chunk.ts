@@ -6,10 +6,9 @@ import type {
   NumberColumn,
   ParsedBatch,
   Schema,
-  Scorer,
-  Scores,
   StringColumn,
 } from "../core/types.ts";
+import type { Scorer, Scores } from "../model/scorer.ts";
 
 /** Messages of one partition, at hand or in a file. */
 export type Slice = Messages | FileRange;

@@ -1,5 +1,6 @@
 import type { LineCount } from "../json/lines.ts";
-import type { FileRange, Scorer } from "../core/types.ts";
+import type { FileRange } from "../core/types.ts";
+import type { Scorer } from "../model/scorer.ts";
 import type { Chunk, ChunkPlan, Slice } from "./chunk.ts";
 
 /** Slices to read, without what only the main thread needs. */

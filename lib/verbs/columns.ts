@@ -1,5 +1,6 @@
 import pl, { type DataFrame, type Expr } from "polars";
-import type { Schema, Scorer } from "../core/types.ts";
+import type { Schema } from "../core/types.ts";
+import type { Scorer } from "../model/scorer.ts";
 import { readsOf } from "../expressions.ts";
 import type { KeptRows } from "../options.ts";
 import { type RowPlan, SCORE } from "../plan.ts";

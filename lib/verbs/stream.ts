@@ -1,6 +1,7 @@
 import type { DataFrame, Expr } from "polars";
 import type { QueryIdentity } from "../checkpoint/checkpoint.ts";
-import type { OutputMode, Schema, Scorer, Sink, Source } from "../core/types.ts";
+import type { OutputMode, Schema, Sink, Source } from "../core/types.ts";
+import type { Scorer } from "../model/scorer.ts";
 import type { ReadOptions, WatermarkOptions, WindowOptions, WriteOptions } from "../options.ts";
 import type { QueryPlan } from "../plan.ts";
 import type { StreamingQuery } from "../query.ts";

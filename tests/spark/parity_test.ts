@@ -12,7 +12,7 @@ import {
   TRANSACTION_SCHEMA,
 } from "lib";
 import { parseMessages } from "../../lib/json/from_json.ts";
-import { TopicLog } from "../../lib/sources/topic_log.ts";
+import { TopicLog } from "../../lib/topic_log/topic_log.ts";
 import { LOCAL_CONF, SPARK_LINES, sparkHome, type SparkLine } from "../../tools/spark/install.ts";
 import { takeOver } from "../../tools/spark/takeover.ts";
 import { makeKeyedTopic } from "../kpi/keyed_topic.ts";

@@ -157,7 +157,7 @@ Deno.test({
       for (let i = 0; i < 40; i++) await file.write(lines);
       await Deno.writeTextFile(
         probe,
-        `import { TopicLog } from "${lib}sources/topic_log.ts";
+        `import { TopicLog } from "${lib}topic_log/topic_log.ts";
         import { ChunkReader } from "${lib}threads/reader.ts";
         import { ChunkPool } from "${lib}threads/pool.ts";
         const pool = new ChunkPool();

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TopicLog } from "../../lib/sources/topic_log.ts";
+import { TopicLog } from "../../lib/topic_log/topic_log.ts";
 import {
   COLUMNS,
   parseDisorder,

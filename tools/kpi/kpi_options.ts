@@ -3,7 +3,7 @@ import type { Field, Offsets } from "../../lib/core/types.ts";
 import { keyFields, TRANSACTION_SCHEMA } from "../../lib/kpi/schema.ts";
 import { type KpiSpec, parseKpiSpec } from "../../lib/kpi/spec.ts";
 import { brokerAddresses } from "../../lib/kafka/address.ts";
-import { topicFolder } from "../../lib/sources/topic_log.ts";
+import { topicFolder } from "../../lib/topic_log/topic_log.ts";
 import { choiceOf, countOf, numberOf, UsageError, type Values } from "../command_line.ts";
 import type { KPI } from "../tasks.ts";
 

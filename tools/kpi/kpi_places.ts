@@ -1,5 +1,5 @@
 import { dirname, resolve, sep } from "node:path";
-import { topicFolder } from "../../lib/sources/topic_log.ts";
+import { topicFolder } from "../../lib/topic_log/topic_log.ts";
 import type { KpiPlan } from "./kpi_options.ts";
 
 /** Throws an `Error` for a folder that is a file, a file that is a folder, and a file's missing folder. */

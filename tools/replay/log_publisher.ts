@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { makeFolder, syncFolder, writeAll } from "../../lib/files.ts";
-import { giveTopicId, ID_FILE } from "../../lib/sources/topic_id.ts";
+import { giveTopicId, ID_FILE } from "../../lib/topic_log/topic_id.ts";
 import type { Publisher } from "./kafka_publisher.ts";
 
 /**

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { openSource } from "lib";
-import { topicFolder } from "../../lib/sources/topic_log.ts";
+import { topicFolder } from "../../lib/topic_log/topic_log.ts";
 import { runCommand, UsageError, type Values } from "../command_line.ts";
 import type { Publisher } from "./kafka_publisher.ts";
 import { openLogPublisher } from "./log_publisher.ts";

@@ -1,5 +1,5 @@
 import { parseTimestamp } from "../../lib/json/timestamp.ts";
-import { topicFolder } from "../../lib/sources/topic_log.ts";
+import { topicFolder } from "../../lib/topic_log/topic_log.ts";
 import { type Disorder, parseDisorder } from "./recording.ts";
 import { REPLAY } from "../tasks.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, match } from "node:assert/strict";
 import { join } from "node:path";
-import { TopicLog } from "../../lib/sources/topic_log.ts";
+import { TopicLog } from "../../lib/topic_log/topic_log.ts";
 import { values, withTopic } from "./topic.ts";
 
 Deno.test("TopicLog sees a last line only once it ends", () =>

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readLines } from "../json/lines.ts";
-import { LineIndex, refuseOther } from "../threads/line_index.ts";
+import { LineIndex, refuseOther } from "./line_index.ts";
 import type { FileRange, Messages, Offsets, Source } from "../core/types.ts";
 import { giveTopicId, topicId } from "./topic_id.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
 import { join } from "node:path";
-import { topicFolder, TopicLog } from "../../lib/sources/topic_log.ts";
+import { topicFolder, TopicLog } from "../../lib/topic_log/topic_log.ts";
 import { withTopic } from "./topic.ts";
 
 Deno.test("TopicLog.open() gives the log an id, which goes with its folder", () =>

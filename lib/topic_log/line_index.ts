@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { countLinesOf, type LineCount } from "../json/lines.ts";
 import { lostMessages } from "../json/rows.ts";
 import type { FileRange } from "../core/types.ts";
-import { threads } from "./threads.ts";
+import { threads } from "../threads/threads.ts";
 
 /** Lines between two remembered byte positions. */
 const STRIDE = 32;
