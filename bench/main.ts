@@ -6,15 +6,17 @@ import { join } from "node:path";
 import { runCommand } from "../tools/command_line.ts";
 import { BENCH } from "../tools/dev/tasks.ts";
 import { comparisonTable } from "./against.ts";
-import { generateTopic } from "./generate.ts";
+import { chart } from "./chart.ts";
+import { type GeneratedTopic, generateTopic } from "./generate.ts";
 import { type Goal, goalsOf, isMet } from "./goals.ts";
+import { groupTopic } from "./groups.ts";
 import { repeatTopic } from "./long.ts";
 import { type Options, readOptions } from "./options.ts";
 import { kpi, ours, STARTS } from "./ours.ts";
 import { Progress } from "./progress.ts";
 import { CACHE, type Program, ROOT } from "./programs.ts";
 import { realTopic } from "./real.ts";
-import { chart, type Findings, markdown } from "./report.ts";
+import { type Findings, markdown } from "./report.ts";
 import { roundsOf, Session } from "./session.ts";
 import { comparisons, FULL, PROGRAMS, QUICK, thousands, type Trial, trials } from "./trials.ts";
 
@@ -53,7 +55,7 @@ async function bench(options: Options): Promise<void> {
   });
   const done: Trial[] = [];
   for (const trial of listed) {
-    if (!session.isDone(trial)) await session.run(trial, await generateTopic(trial.topic, PLACE));
+    if (!session.isDone(trial)) await session.run(trial, await topicOf(trial));
     done.push(trial);
     await write(CACHE, findings(done)); // a run that is cut off leaves what it has
   }
@@ -79,6 +81,11 @@ async function bench(options: Options): Promise<void> {
   await write(folder, findings(done));
   show(goalsOf(session.results, done));
   console.log(`Written: ${join(folder, "RESULTS.md")}`);
+}
+
+async function topicOf({ topic, job: { groups } }: Trial): Promise<GeneratedTopic> {
+  const drawn = await generateTopic(topic, PLACE);
+  return groups === undefined ? drawn : await groupTopic(drawn, groups);
 }
 
 /** Compares this checkout with another in alternating rounds. */

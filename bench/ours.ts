@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readParquetFolder } from "lib";
 import { MODELS, THRESHOLD } from "./generate.ts";
-import { measure } from "./process.ts";
+import { type Cost, measure } from "./process.ts";
 import type { Job, Outcome, Program, Windows } from "./programs.ts";
 import { firstCommitMs, inScratch, intervals, modified, ROOT } from "./programs.ts";
 
@@ -36,30 +36,55 @@ export function kpi(
 }
 
 async function runKpi(
-  { topic: { dir }, model, bootstrap, batchRows, watermark = "30 seconds" }: Job,
+  { topic: { dir, rows }, model, bootstrap, batchRows, watermark = "30 seconds", groups }: Job,
   { out, root, start }: { out: string; root: string; start: readonly string[] },
 ): Promise<Outcome> {
-  const cost = await measure([
+  const command = [
     ...[DENO, ...start],
     ...["--source", bootstrap ? `kafka:${bootstrap}` : `log:${dir}`],
     ...["--model", join(ROOT, "models", MODELS[model]), "--threshold", `${THRESHOLD}`],
     ...["--sink", `parquet:${out}/kpi`, "--checkpoint", `${out}/checkpoint`],
     ...["--watermark", watermark, "--progress", `${out}/progress.jsonl`],
     ...batchRows ? ["--max-offsets-per-trigger", `${batchRows}`] : [],
-  ], { cwd: root });
+    ...groups ? ["--keys", "merchant:string", "--json"] : [],
+  ];
+  const cost = await measure(command, { cwd: root });
   const commits = `${out}/checkpoint/commits`;
   const last = Math.max(
     ...Deno.readDirSync(commits).map(({ name }) => modified(join(commits, name))),
   );
   const progress = (await Deno.readTextFile(`${out}/progress.jsonl`)).trim().split("\n");
+  const times = progress.map((line) => JSON.parse(line).timestamp);
   return {
     ...cost,
+    ...groups && { state: await stateOf(command, { out, root, groups, rows, cost }) },
     querySeconds: (last - modified(`${out}/checkpoint/metadata`)) / 1000,
-    batchMs: intervals(progress.map((line) => JSON.parse(line).timestamp)),
+    batchMs: intervals(times),
     firstCommitMs: firstCommitMs(out, cost),
     windows: await parquetWindows(`${out}/kpi`),
     version: VERSION,
   };
+}
+
+/** Returns what the state of a run with groups costs; throws if the run did not keep all of them. */
+async function stateOf(
+  command: readonly string[],
+  { out, root, groups, rows, cost }: {
+    readonly out: string;
+    readonly root: string;
+    readonly groups: number;
+    readonly rows: number;
+    readonly cost: Cost;
+  },
+): Promise<NonNullable<Outcome["state"]>> {
+  const { openWindows, rows: { open } } = JSON.parse(cost.stdout);
+  if (openWindows !== groups || open !== rows) {
+    throw new Error(`${openWindows} groups of ${open} rows, not ${groups} of ${rows}`);
+  }
+  const state = join(out, "checkpoint", "state");
+  const files = Deno.readDirSync(state).map(({ name }) => Deno.statSync(join(state, name)).size);
+  const { wallSeconds } = await measure(command, { cwd: root });
+  return { bytes: files.reduce((sum, size) => sum + size, 0), restartSeconds: wallSeconds };
 }
 
 /** One or two queries of this project in one process, under 30 seconds and 2 minutes. */

@@ -15,6 +15,8 @@ export interface Job {
   readonly batchRows?: number;
   /** Default 30 seconds. */
   readonly watermark?: string;
+  /** Count by merchant too: so many windows of a merchant stay open. */
+  readonly groups?: number;
 }
 
 /** Counts of a window by its start, epoch ms. */
@@ -28,6 +30,8 @@ export interface Run extends Omit<Cost, "stdout"> {
   readonly batchMs: readonly number[];
   /** From the program's start to the first commit, ms; null for a program without commits. */
   readonly firstCommitMs: number | null;
+  /** Of a run with groups: bytes of its state files, and seconds of a second start that has nothing to read. */
+  readonly state?: { readonly bytes: number; readonly restartSeconds: number };
   readonly version: string;
   /** Processes that wanted to run at its end. */
   readonly load: number;

@@ -1,9 +1,6 @@
 import { cpus, totalmem } from "node:os";
-import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
-import { type Goal, goalsOf, isMet, quantile, type Results } from "./goals.ts";
+import { type Goal, goalsOf, grownMs, isMet, quantile, type Results } from "./goals.ts";
 import { median } from "../view/statistics.ts";
-import { ours } from "./ours.ts";
 import type { Run } from "./programs.ts";
 import { thousands, type Trial } from "./trials.ts";
 
@@ -62,6 +59,25 @@ export function markdown({ results, trials, rounds, date, left, start }: Finding
       "From before the rows are sent to Kafka until the commit of the batch with the last of them.",
       grid(["program", "rounds", "p50, ms", "p99, ms", "most, ms"], latencyRows(results.get(id)!)),
     ]),
+    ...trials.some(({ id, job }) => job.groups && results.has(id))
+      ? [
+        "### Open groups",
+        "Windows by merchant, none of them final. The batches are those that find all groups open; " +
+        "state files are those of the whole run; the restart is a second start with nothing to read.",
+        grid(
+          [
+            "groups",
+            "batches",
+            "batch p50, ms",
+            "most, ms",
+            "memory, MiB",
+            "state, MB",
+            "restart, s",
+          ],
+          trials.flatMap((trial) => groupRows(trial, results.get(trial.id))),
+        ),
+      ]
+      : [],
     "### One program alone",
     grid(
       ["what", ...HEADER],
@@ -76,76 +92,6 @@ export function markdown({ results, trials, rounds, date, left, start }: Finding
     grid(["program", "version"], versionsOf(results)),
   ];
   return parts.join("\n\n") + "\n";
-}
-
-/** Draws rows per second by program, one part for each trial that has several programs, as SVG. */
-export function chart({ results, trials }: Findings): string {
-  const { document } = parseHTML("<html></html>") as unknown as Required<
-    Pick<Plot.PlotOptions, "document">
-  >;
-  const bars = trials.filter(({ id, topic, isLive }) =>
-    !isLive && (results.get(id)?.size ?? 0) > 1 && topic.rows > 1e4
-  )
-    .flatMap(({ id, title, topic: { rows } }) =>
-      [...results.get(id)!].map(([program, runs]) => {
-        const rates = runs.map(({ querySeconds }) => rows / querySeconds);
-        return {
-          title,
-          program,
-          rate: median(rates),
-          low: Math.min(...rates),
-          high: Math.max(...rates),
-        };
-      })
-    );
-  const parts = [...new Set(bars.map(({ title }) => title))];
-  const svgs = parts.map((part, i) => {
-    const data = bars.filter(({ title }) => title === part);
-    const isLast = i === parts.length - 1;
-    const height = 60 + 26 * data.length + (isLast ? 16 : 0);
-    const svg = Plot.plot({
-      document,
-      style: { background: "white", fontSize: "12px" },
-      width: 760,
-      height,
-      marginLeft: 230,
-      marginTop: 28,
-      marginBottom: isLast ? 46 : 30,
-      x: {
-        label: isLast ? "rows per second" : null,
-        labelOffset: 38,
-        domain: [0, Math.max(...bars.map(({ high }) => high)) * 1.1],
-        tickFormat: "~s",
-        grid: true,
-      },
-      y: { label: null, domain: data.map(({ program }) => program) },
-      marks: [
-        Plot.barX(data, {
-          x: "rate",
-          y: "program",
-          fill: ({ program }) => program === ours.name ? "#d55e00" : "#808080",
-        }),
-        Plot.ruleY(data, { y: "program", x1: "low", x2: "high", strokeWidth: 2 }),
-        Plot.text(data, {
-          x: "high",
-          y: "program",
-          text: ({ rate }) => thousands(Math.round(rate / 1000)) + " k",
-          textAnchor: "start",
-          dx: 5,
-        }),
-        Plot.text([part], { frameAnchor: "top-left", dy: -22, dx: -220, fontWeight: 600 }),
-      ],
-    }).outerHTML;
-    return { svg: svg.replace(/(\.\d\d)\d+/g, "$1"), height };
-  });
-  let y = 0;
-  const placed = svgs.map(({ svg, height }) => {
-    const text = svg.replace("<svg ", `<svg y="${y}" `);
-    y += height;
-    return text;
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="760" height="${y}" viewBox="0 0 760 ${y}" ` +
-    `role="img" aria-label="Rows per second by program">${placed.join("")}</svg>\n`;
 }
 
 function goalRow(goal: Goal): string[] {
@@ -180,6 +126,25 @@ function latencyRows(programs: ReadonlyMap<string, readonly Run[]>): string[][] 
       name,
       `${runs.length}`,
       ...[0.5, 0.99, 1].map((share) => short(quantile(times, share))),
+    ];
+  });
+}
+
+function groupRows(
+  { job: { groups } }: Trial,
+  programs: ReadonlyMap<string, readonly Run[]> | undefined,
+): string[][] {
+  if (groups === undefined) return [];
+  return [...programs?.values() ?? []].map((runs) => {
+    const times = runs.flatMap(grownMs);
+    return [
+      thousands(groups),
+      `${runs[0]!.batchMs.length}`,
+      short(median(times)),
+      short(quantile(times, 1)),
+      ranged(runs.map(({ largestMiB }) => largestMiB), short),
+      ranged(runs.map(({ state }) => (state?.bytes ?? NaN) / 1e6), short),
+      ranged(runs.map(({ state }) => state?.restartSeconds ?? NaN), short),
     ];
   });
 }

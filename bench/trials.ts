@@ -12,6 +12,9 @@ export interface Sizes {
   readonly batch: number;
   readonly partitions: readonly number[];
   readonly openWindows: number;
+  /** Open groups, few and many, and the rows of a batch over them. */
+  readonly groups: readonly [number, number];
+  readonly groupBatch: number;
   /** Pulses of rows whose answers are timed. */
   readonly pulses: number;
 }
@@ -22,6 +25,8 @@ export const FULL: Sizes = {
   batch: 50_000,
   partitions: [1, 2, 4, 8, 16, 32, 64],
   openWindows: 10_000,
+  groups: [100_000, 500_000],
+  groupBatch: 20_000,
   pulses: 40,
 };
 
@@ -31,6 +36,8 @@ export const QUICK: Sizes = {
   batch: 10_000,
   partitions: [1, 8, 64],
   openWindows: 2_000,
+  groups: [4_000, 20_000],
+  groupBatch: 800,
   pulses: 5,
 };
 
@@ -69,9 +76,12 @@ export const SLOW_ROUNDS = 3;
 /** Rows of a batch that is to be fast. */
 export const FAST_BATCH = 1_000;
 
+/** Batches that find all groups open. */
+export const FULL_BATCHES = 6;
+
 /** Lists what is measured, in order. */
 export function trials(sizes: Sizes): Trial[] {
-  const { small, large, batch, partitions, openWindows, pulses } = sizes;
+  const { small, large, batch, partitions, openWindows, groups, groupBatch, pulses } = sizes;
   const lr = { model: "lr" } as const;
   const whole = { rows: large, partitions: 3, features: true };
   const files = { rows: small, partitions: 3, rowsPerFile: batch };
@@ -173,6 +183,13 @@ export function trials(sizes: Sizes): Trial[] {
       topic: { rows: small, partitions: 3, openWindows },
       job: many,
     },
+    ...groups.map((count, i): Trial => ({
+      id: i === 0 ? "groups-few" : "groups-many",
+      title: `batches of ${thousands(groupBatch)} rows over ${thousands(count)} open groups`,
+      programs: [ours],
+      topic: { rows: count + FULL_BATCHES * groupBatch, partitions: 3 },
+      job: { ...many, batchRows: groupBatch, groups: count },
+    })),
   ];
 }
 

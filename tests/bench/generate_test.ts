@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { faultOf } from "../../bench/check.ts";
 import { generateTopic } from "../../bench/generate.ts";
+import { groupTopic } from "../../bench/groups.ts";
 import { ours } from "../../bench/ours.ts";
 import { referenceTable } from "../../bench/reference.ts";
 
@@ -47,6 +48,24 @@ Deno.test("the KPI query, a plain group-by and the generator count the same wind
       const { maxEventTime } = topic;
       equal(faultOf(windows!, reference, { maxEventTime, watermark: "30 seconds" }), undefined);
     }
+  }));
+
+Deno.test("groupTopic() gives the first rows a window and merchant each, the others one of these", () =>
+  inFolders(async ([cache]) => {
+    const topic = await generateTopic({ rows: 1_000, partitions: 3 }, { cache, models });
+    const { dir } = await groupTopic(topic, 200);
+    const logs = await textsOf(join(dir, "transactions"));
+    const rows = logs.map((text) => text.trimEnd().split("\n").map((line) => JSON.parse(line)));
+    const groupOf = (row: { event_time: string; merchant: string }) =>
+      `${Math.floor(Date.parse(row.event_time) / 60_000)} ${row.merchant}`;
+    equal(new Set(rows.flat().map(groupOf)).size, 200);
+    const first = rows.flatMap((rows, p) => rows.filter((_, i) => 3 * i + p < 200));
+    equal(new Set(first.map(groupOf)).size, first.length);
+    equal(rows.flat().length, 1_000);
+    const [before] = await textsOf(join(topic.dir, "transactions"));
+    const { event_time: _, merchant, ...kept } = rows[0]![0];
+    const { event_time: _time, ...was } = JSON.parse(before!.split("\n")[0]!);
+    deepEqual([typeof merchant, kept], ["string", was]);
   }));
 
 Deno.test("faultOf() names a final window that is missing and one with other counts", () => {
