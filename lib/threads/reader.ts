@@ -12,8 +12,8 @@ const FIRST_ROWS = 100;
 /** Rows that a chunk takes of a partition in a file, if they are there. */
 const MIN_RANGE_ROWS = 2_000;
 /** Chunks are joined up to here, so that a call of Polars costs less than its work. */
-const JOINED_ROWS = 24_000;
-const JOINED_BYTES = 32 * 1024 * 1024;
+const JOINED_ROWS = 48_000;
+const JOINED_BYTES = 48 * 1024 * 1024;
 
 /** A chunk that is being read. */
 interface Reading {
