@@ -73,7 +73,7 @@ export function partialGroups(
     const grouped = (outside > 0 ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
       .groupBy(WINDOW, ...keys.map(({ name }) => name)).agg(...aggregates);
     const rows = longs.length > 0 ? grouped.withColumns(...longs) : grouped;
-    for (const [start, ...values] of rows.rows()) { // in the order of the columns
+    for (const [start, ...values] of rowsIn(rows)) { // in the order of the columns
       groups.push({
         start: Number(start),
         keys: keys.map(({ type }, i) => keyOf(values[i], type)),
@@ -83,6 +83,25 @@ export function partialGroups(
     }
   }
   return groups;
+}
+
+/** From this many rows on, to take whole columns of a frame costs less than to take its rows. */
+const MANY_ROWS = 500;
+/** Types whose values are doubles of 53 bits or less; those of `UInt64` may be. */
+const IN_DOUBLES = /^(Float|U?Int(8|16|32)$|UInt64$)/;
+
+/** Returns the values of a frame, row after row. */
+function rowsIn(frame: DataFrame): unknown[][] {
+  if (frame.height < MANY_ROWS) return frame.rows();
+  const columns = frame.getColumns().map(valuesIn);
+  return Array.from({ length: frame.height }, (_, row) => columns.map((values) => values[row]));
+}
+
+function valuesIn(series: Series): ArrayLike<unknown> {
+  if (series.nullCount() > 0 || !IN_DOUBLES.test(series.dtype.variant)) return series.toArray();
+  const values = series.cast(pl.Float64).toTypedArray() as Float64Array;
+  const isExact = series.dtype.variant !== "UInt64" || values.every((value) => value < 2 ** 53);
+  return isExact ? values : series.toArray();
 }
 
 /** Returns a slot of a grouped row; a bigint is the int64 of the same 64 bits. */

@@ -3,11 +3,45 @@ import { setTimeout } from "node:timers/promises";
 import pl, { type DataFrame } from "polars";
 import { type Grouping, typeGrouping } from "../../lib/windows/aggregation.ts";
 import { asTimestamps, doubles, partialGroups, rowsOf } from "../../lib/windows/frame.ts";
-import { avg, count, sum } from "../../lib/windows/functions.ts";
+import { avg, count, max, min, sum } from "../../lib/windows/functions.ts";
+import type { Group } from "../../lib/windows/state.ts";
 import { windowSpec } from "../../lib/windows/window.ts";
 import { leaveFrame } from "../../lib/memory.ts";
 
 const COUNT = { n: count() };
+
+Deno.test("many groups are the same as few at a time, for keys and results of each type", () => {
+  const many = 2_000;
+  const [each, some] = [1, 7].map((nth) => (value: (i: number) => number) =>
+    Array.from({ length: many }, (_, i) => nth > 1 && i % nth === 0 ? null : value(i))
+  );
+  const texts = (values: (string | null)[]) => pl.Series("t", values, pl.Utf8);
+  const long = (shift: bigint) =>
+    texts(Array.from({ length: many }, (_, i) => `${BigInt(i) * 10n ** 13n - shift}`)).cast(
+      pl.Int64,
+    );
+  const all = pl.DataFrame([
+    doubles("i", each!((i) => i)).cast(pl.Int32),
+    long(0n).alias("k").cast(pl.UInt64), // some beyond 2^53
+    texts(some!((i) => i).map((i) => i === null ? null : `n${i}`)).alias("text"),
+    long(10n ** 16n).alias("long"), // both signs
+    doubles("near", each!((i) => i - 1000)).cast(pl.Int64),
+    doubles("real", some!((i) => i === 1 ? NaN : -i / 3)),
+  ]);
+  const aggregates = {
+    ...{ long: sum("long"), near: min("near"), real: max("real"), mean: avg("real") },
+    n: count(),
+  };
+  const grouping = { window: windowSpec("10 seconds"), keys: ["i", "k", "text"], aggregates };
+  const aggregation = typeGrouping(all, grouping);
+  const groups = (from: number, rows: number) =>
+    partialGroups(all.slice(from, rows), new Float64Array(rows).fill(5_000), aggregation);
+  const sorted = (rows: readonly Group[]) =>
+    rows.toSorted((a, b) => Number(a.keys[0]) - Number(b.keys[0]));
+  const few = Array.from({ length: many / 100 }, (_, i) => groups(100 * i, 100)).flat();
+  equal(few.length, many);
+  deepEqual(sorted(groups(0, many)), sorted(few));
+});
 
 /** Starts (s) and counts of the groups of times (s). */
 function counts(seconds: readonly number[], window: Grouping["window"]): number[][] {
