@@ -1,13 +1,13 @@
 import pl, { type DataFrame } from "polars";
 import { fieldsRead } from "./expressions.ts";
 import {
-  asideFrame,
+  asidePart,
   type AsideRow,
-  emptyAside,
-  keptFrame,
-  type KeptPart,
+  asideTable,
   keptPart,
+  keptTable,
   lateRows,
+  type Part,
   problemRows,
   rejectAhead,
   type RowTimes,
@@ -34,7 +34,6 @@ import { ChunkPool } from "./threads/pool.ts";
 
 /** What a chunk of a batch is computed with. */
 export interface BatchContext {
-  readonly batchId: number;
   /** When the batch was planned, epoch ms. */
   readonly clock: number;
   /** Windows that end at or before it are late; null if none are. */
@@ -48,11 +47,11 @@ export interface PreparedChunk extends RowCounts {
   readonly newest: ReturnType<typeof newestByPartition>;
   readonly groups: readonly Group[];
   /** Rows to write beside the windows, if there are any and somebody takes them. */
-  readonly asides: Asides<DataFrame, KeptPart>;
+  readonly asides: Asides<Part>;
 }
 
 /** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
-export type Asides<T, K = T> = { readonly rejected?: T | undefined; readonly rows?: K | undefined };
+export type Asides<T> = { readonly rejected?: T | undefined; readonly rows?: T | undefined };
 
 /** What somebody takes of a query. */
 type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;
@@ -114,7 +113,7 @@ export class Pipeline {
   }
 
   /** Aggregates a chunk by window, and sorts out the rows that are late or lost something. */
-  prepare(chunk: Chunk, { clock, batchId, lateWatermark }: BatchContext): PreparedChunk {
+  prepare(chunk: Chunk, { clock, lateWatermark }: BatchContext): PreparedChunk {
     const { aggregation, aggregation: { window }, eventTime, timeColumn } = this.#plan;
     const { parsed, scores, slices } = chunk;
     const times = timesOf(parsed.columns[timeColumn] as NumberColumn);
@@ -137,7 +136,6 @@ export class Pipeline {
       asides: this.#asidesOf(frame, slices, [...problems, ...late], {
         eventTimes,
         window,
-        batchId,
         lateWatermark,
       }),
     };
@@ -168,21 +166,22 @@ export class Pipeline {
     slices: readonly Slice[],
     aside: readonly AsideRow[],
     times: RowTimes,
-  ): Asides<DataFrame, KeptPart> {
+  ): Asides<Part> {
     const { rejected, rows } = this.#takes;
     const messages = () => slices.map((slice) => "file" in slice ? readLines(slice) : slice);
+    const place = (row: number) => placeOf(slices, row);
     return {
-      ...rejected && aside.length > 0 && { rejected: asideFrame(aside, messages(), times) },
-      ...rows && { rows: keptPart(frame, rows, (row) => placeOf(slices, row), times) },
+      ...rejected && aside.length > 0 && { rejected: asidePart(aside, messages(), place, times) },
+      ...rows && { rows: keptPart(frame, rows, place, times) },
     };
   }
 }
 
-/** Returns what the chunks of a batch come to; no table of rows to keep aside if there was no chunk. */
+/** Returns what the chunks of a batch come to; no tables of rows to keep aside if there was no chunk. */
 export function mergeChunks(chunks: readonly PreparedChunk[], batchId: number) {
   const sum = (count: "rejected" | "malformed" | "unscored") =>
     chunks.reduce((total, chunk) => total + chunk[count], 0);
-  const rejected = chunks.flatMap(({ asides }) => asides.rejected ?? []);
+  const parts = (kind: keyof Asides<Part>) => chunks.flatMap(({ asides }) => asides[kind] ?? []);
   return {
     groups: chunks.flatMap(({ groups }) => groups),
     stats: chunks.map(({ stats }) => stats).reduce(mergeStats, eventTimeStats(new Float64Array())),
@@ -192,10 +191,8 @@ export function mergeChunks(chunks: readonly PreparedChunk[], batchId: number) {
     malformed: sum("malformed"),
     unscored: sum("unscored"),
     asides: {
-      rejected: rejected.length > 1
-        ? pl.concat(rejected)
-        : rejected[0] ?? (chunks.length > 0 ? emptyAside() : undefined),
-      rows: keptFrame(chunks.flatMap(({ asides }) => asides.rows ?? []), batchId),
+      rejected: chunks.length > 0 ? asideTable(parts("rejected"), batchId) : undefined,
+      rows: keptTable(parts("rows"), batchId),
     },
   };
 }

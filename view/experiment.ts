@@ -9,7 +9,7 @@ import {
   type StreamingQueryProgress,
   type WindowSpec,
 } from "lib";
-import { emptyAside } from "../lib/windows/aside.ts";
+import { asideTable } from "../lib/windows/aside.ts";
 import { windowsOfGroups } from "./keys.ts";
 import { sampleEvents } from "./messages.ts";
 import { position, type Run } from "./run.ts";
@@ -102,7 +102,7 @@ export class ExperimentFiles {
     const open = query.openWindows;
     const kpi = await readIfAny(this.out) ?? open.head(0);
     const windowsOf = (groups: DataFrame) => windowsOfGroups(groups, keys).sort("window_start");
-    const aside = await readIfAny(this.aside) ?? emptyAside();
+    const aside = await readIfAny(this.aside) ?? asideTable([], 0);
     const alerts = await readIfAny(this.alerts) ?? pl.DataFrame();
     return {
       watermark,

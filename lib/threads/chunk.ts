@@ -9,6 +9,7 @@ import type {
   StringColumn,
 } from "../core/types.ts";
 import type { Scorer, Scores } from "../model/scorer.ts";
+import type { Place } from "../windows/aside.ts";
 
 /** Messages of one partition, at hand or in a file. */
 export type Slice = Messages | FileRange;
@@ -35,15 +36,13 @@ export function lengthOf(slice: Slice): number {
 }
 
 /** Returns where a row of slices is, by its index over all of them. */
-export function placeOf(
-  slices: readonly Slice[],
-  row: number,
-): { readonly partition: string; readonly offset: number } {
+export function placeOf(slices: readonly Slice[], row: number): Place {
   let index = row;
-  for (const slice of slices) {
-    const { partition } = slice;
+  for (let i = 0; i < slices.length; i++) {
+    const slice = slices[i]!;
     if (index < lengthOf(slice)) {
-      return { partition, offset: "file" in slice ? slice.start + index : slice.offsets[index]! };
+      const offset = "file" in slice ? slice.start + index : slice.offsets[index]!;
+      return { partition: slice.partition, offset, slice: i, index };
     }
     index -= lengthOf(slice);
   }

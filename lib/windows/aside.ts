@@ -1,10 +1,10 @@
 import pl, { type DataFrame, type Expr, type Series } from "polars";
 import { parseDuration } from "../core/duration.ts";
-import { doubles } from "./frame.ts";
+import { asTimestamps, doubles } from "./frame.ts";
 import type { Messages, NumberColumn, Problem } from "../core/types.ts";
 import { isClosed, lastWindowStart, type WindowSpec } from "./window.ts";
 
-/** A row to keep aside, by its index in the batch. */
+/** A row to keep aside, by its index in the chunk. */
 export interface AsideRow {
   readonly row: number;
   /** `late`: its windows were closed. `rejected`: it is in no window. `malformed`: it lost a field, or text behind them, and counts. */
@@ -72,41 +72,29 @@ export interface RowTimes {
   /** Epoch ms, NaN where there is none. */
   readonly eventTimes: Float64Array;
   readonly window: WindowSpec;
-  readonly batchId: number;
   readonly lateWatermark: number | null;
 }
 
-/** Returns rows kept aside as a table, with where each came from and its text as it was. */
-export function asideFrame(
-  rows: readonly AsideRow[],
-  messages: readonly Messages[],
-  { eventTimes, window, batchId, lateWatermark }: RowTimes,
-): DataFrame {
-  const origins = rows.map(({ row }) => originOf(messages, row));
-  const times = rows.map(({ row }) => eventTimes[row]!);
-  const late = (value: (time: number) => number) =>
-    rows.map(({ kind }, i) => kind === "late" ? value(times[i]!) : NaN);
-  return pl.DataFrame([
-    whole("batch_id", rows.map(() => batchId)),
-    text("kind", rows.map(({ kind }) => kind)),
-    text("reason", rows.map(({ reason }) => reason)),
-    text("partition", origins.map(({ partition }) => partition)),
-    whole("offset", origins.map(({ offset }) => offset)),
-    instants("event_time", times),
-    instants("window_start", late((time) => lastWindowStart(time, window))),
-    instants("watermark", late(() => lateWatermark!)),
-    whole("late_by_ms", late((time) => lateWatermark! - time)),
-    text("encoding", origins.map(({ encoding }) => encoding)),
-    text("value", origins.map(({ value }) => value)),
-  ]);
+/** Where a row was read: message `index` of one of the slices of its chunk. */
+export interface Place {
+  readonly partition: string;
+  readonly offset: number;
+  readonly slice: number;
+  readonly index: number;
 }
 
-/** Returns such a table without rows. */
-export function emptyAside(): DataFrame {
-  const window = { size: 1, slide: 1, offset: 0 };
-  const eventTimes = new Float64Array();
-  return asideFrame([], [], { eventTimes, window, batchId: 0, lateWatermark: null });
+/** Rows of a chunk that go beside the windows, by column; those of a batch become one table. */
+export interface Part {
+  readonly values: Readonly<Record<string, readonly (string | number | null)[]>>;
+  /** Columns that the query names. */
+  readonly frame?: DataFrame;
 }
+
+/** The columns of rows that are kept aside. */
+const ASIDE_COLUMNS: readonly string[] = [
+  ...["batch_id", "kind", "reason", "partition", "offset", "event_time", "window_start"],
+  ...["watermark", "late_by_ms", "encoding", "value"],
+];
 
 /** The columns of rows that are kept, before those that the query names. */
 export const KEPT_COLUMNS: readonly string[] = [
@@ -117,18 +105,38 @@ export const KEPT_COLUMNS: readonly string[] = [
   "window_start",
   "outcome",
 ];
+/** What holds epoch milliseconds or whole numbers, null where one is NaN; the others hold text. */
+const INSTANTS = ["event_time", "window_start", "watermark"];
+const WHOLE = ["batch_id", "offset", "late_by_ms", ...INSTANTS];
 /** A column of no other name. */
 const ROW = "\0row";
 
-/** Rows of a chunk to keep: the columns that the query names, and of each row where it was and what became of it. */
-export interface KeptPart {
-  readonly columns: DataFrame;
-  readonly partitions: readonly string[];
-  readonly offsets: readonly number[];
-  /** Epoch ms, NaN where there is none. */
-  readonly times: readonly number[];
-  readonly starts: readonly number[];
-  readonly outcomes: readonly ("counted" | "late" | "rejected")[];
+/** Returns rows kept aside, with where each came from and its text as it was; `slices` are those of the chunk. */
+export function asidePart(
+  rows: readonly AsideRow[],
+  slices: readonly Messages[],
+  placeOf: (row: number) => Place,
+  { eventTimes, window, lateWatermark }: RowTimes,
+): Part {
+  const places = rows.map(({ row }) => placeOf(row));
+  const texts = places.map(({ slice, index }) => textOf(slices[slice]!, index));
+  const times = rows.map(({ row }) => eventTimes[row]!);
+  const late = (value: (time: number) => number) =>
+    rows.map(({ kind }, i) => kind === "late" ? value(times[i]!) : NaN);
+  return {
+    values: {
+      kind: rows.map(({ kind }) => kind),
+      reason: rows.map(({ reason }) => reason),
+      partition: places.map(({ partition }) => partition),
+      offset: places.map(({ offset }) => offset),
+      event_time: times,
+      window_start: late((time) => lastWindowStart(time, window)),
+      watermark: late(() => lateWatermark!),
+      late_by_ms: late((time) => lateWatermark! - time),
+      encoding: texts.map(({ encoding }) => encoding),
+      value: texts.map(({ value }) => value),
+    },
+  };
 }
 
 /**
@@ -138,9 +146,9 @@ export interface KeptPart {
 export function keptPart(
   frame: DataFrame,
   { where, columns }: { readonly where: Expr; readonly columns: readonly string[] },
-  placeOf: (row: number) => { readonly partition: string; readonly offset: number },
-  { eventTimes, window, lateWatermark }: Omit<RowTimes, "batchId">,
-): KeptPart {
+  placeOf: (row: number) => Place,
+  { eventTimes, window, lateWatermark }: RowTimes,
+): Part {
   const indexes = new Uint32Array(frame.height);
   for (let i = 0; i < indexes.length; i++) indexes[i] = i; // `from` calls a function a row
   const kept = frame.withColumn(pl.Series(ROW, indexes)).filter(where).select(ROW, ...columns);
@@ -148,69 +156,56 @@ export function keptPart(
   const places = rows.map(placeOf);
   const times = rows.map((row) => eventTimes[row]!);
   const starts = times.map((time) => lastWindowStart(time, window));
+  const outcomeOf = (start: number) =>
+    isClosed(start + window.size, lateWatermark) ? "late" : "counted";
   return {
-    columns: kept.drop(ROW),
-    partitions: places.map(({ partition }) => partition),
-    offsets: places.map(({ offset }) => offset),
-    times,
-    starts,
-    outcomes: starts.map((start) =>
-      Number.isNaN(start)
-        ? "rejected"
-        : isClosed(start + window.size, lateWatermark)
-        ? "late"
-        : "counted"
-    ),
+    values: {
+      partition: places.map(({ partition }) => partition),
+      offset: places.map(({ offset }) => offset),
+      event_time: times,
+      window_start: starts,
+      outcome: starts.map((start) => Number.isNaN(start) ? "rejected" : outcomeOf(start)),
+    },
+    frame: kept.drop(ROW),
   };
 }
 
-/** Returns the rows of a batch to keep as one table; `undefined` if it had no chunk. */
-export function keptFrame(parts: readonly KeptPart[], batchId: number): DataFrame | undefined {
-  if (parts.length === 0) return undefined;
-  const all = <K extends keyof Omit<KeptPart, "columns">>(name: K) =>
-    parts.flatMap((part) => part[name] as KeptPart[K][number][]);
-  const columns = parts.length > 1
-    ? pl.concat(parts.map(({ columns }) => columns))
-    : parts[0]!.columns;
-  return pl.DataFrame([
-    whole("batch_id", new Array(columns.height).fill(batchId)),
-    text("partition", all("partitions")),
-    whole("offset", all("offsets")),
-    instants("event_time", all("times")),
-    instants("window_start", all("starts")),
-    text("outcome", all("outcomes")),
-    ...columns.getColumns(),
-  ]);
+/** Returns the rows of a batch that are kept aside as one table, which may be empty. */
+export function asideTable(parts: readonly Part[], batchId: number): DataFrame {
+  return pl.DataFrame(series(ASIDE_COLUMNS, parts, batchId));
 }
 
-function text(name: string, values: readonly (string | null)[]): Series {
-  return pl.Series(name, [...values], pl.Utf8);
+/** Returns the rows of a batch that a query wants kept as one table; `undefined` if it had no chunk. */
+export function keptTable(parts: readonly Part[], batchId: number): DataFrame | undefined {
+  const frames = parts.flatMap(({ frame }) => frame ?? []);
+  if (frames.length === 0) return undefined;
+  const further = frames.length > 1 ? pl.concat(frames) : frames[0]!;
+  return pl.DataFrame([...series(KEPT_COLUMNS, parts, batchId), ...further.getColumns()]);
 }
 
-/** Returns whole numbers, null where one is NaN. */
-function whole(name: string, values: readonly number[]): Series {
-  return doubles(name, values.map((value) => Number.isNaN(value) ? null : value)).cast(pl.Int64);
+function series(names: readonly string[], parts: readonly Part[], batchId: number): Series[] {
+  const length = parts.reduce((sum, { values }) => sum + values.partition!.length, 0);
+  return names.map((name) => {
+    const values = name === "batch_id"
+      ? new Array<number>(length).fill(batchId)
+      : parts.flatMap((part) => part.values[name]!);
+    if (!WHOLE.includes(name)) return pl.Series(name, values, pl.Utf8);
+    const numbers = doubles(
+      name,
+      (values as number[]).map((value) => Number.isNaN(value) ? null : value),
+    );
+    return INSTANTS.includes(name) ? asTimestamps(numbers) : numbers.cast(pl.Int64);
+  });
 }
 
-/** Returns epoch milliseconds as timestamps, null where one is NaN. */
-function instants(name: string, values: readonly number[]): Series {
-  return whole(name, values).cast(pl.Datetime("ms", "UTC"));
-}
-
-/** Finds a row's message; a value that is not UTF-8 is given in base64, a tombstone as null. */
-function originOf(messages: readonly Messages[], row: number) {
-  let index = row;
-  const slice = messages.find(({ offsets }) =>
-    index < offsets.length || (index -= offsets.length, false)
-  )!;
-  const { partition, bytes, starts, ends, tombstones } = slice;
-  const where = { partition, offset: slice.offsets[index]! };
-  if (tombstones?.[index] === 1) return { ...where, encoding: null, value: null };
+/** Tells a message's value; one that is not UTF-8 is given in base64, a tombstone as null. */
+function textOf({ bytes, starts, ends, tombstones }: Messages, index: number) {
+  if (tombstones?.[index] === 1) return { encoding: null, value: null };
   const raw = bytes.subarray(starts[index], ends[index]);
   try {
     const value = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
-    return { ...where, encoding: "utf-8", value };
+    return { encoding: "utf-8", value };
   } catch {
-    return { ...where, encoding: "base64", value: raw.toBase64() };
+    return { encoding: "base64", value: raw.toBase64() };
   }
 }

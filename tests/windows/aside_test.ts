@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { asideFrame, lateRows, problemRows } from "../../lib/windows/aside.ts";
+import { asidePart, asideTable, lateRows, problemRows } from "../../lib/windows/aside.ts";
 import type { Messages } from "../../lib/core/types.ts";
 import { windowSpec } from "../../lib/windows/window.ts";
 
@@ -42,22 +42,31 @@ Deno.test("lateRows() names a row if its last window had ended, and none without
   deepEqual(lateRows(times, window, 20_000).map(({ row }) => row), [0, 1]);
 });
 
-Deno.test("asideFrame() keeps where a row came from and its value as it was", () => {
+Deno.test("asidePart() keeps where a row came from and its value as it was", () => {
   const text = new TextEncoder();
-  const frame = asideFrame([
-    { row: 0, kind: "rejected", reason: "no value" },
-    { row: 1, kind: "rejected", reason: "not JSON" },
-    { row: 2, kind: "late", reason: "its window was closed" },
-  ], [
-    messages("0", 7, [null, Uint8Array.of(0xff, 0xfe)]),
-    messages("1", 3, [text.encode('{"event_time":"é"}')]),
-  ], {
-    eventTimes: Float64Array.of(NaN, NaN, 12_345),
-    window: windowSpec("10 seconds"),
-    batchId: 4,
-    lateWatermark: 20_000,
-  });
-  const plain = frame.toRecords().map((record) =>
+  const PLACES = [
+    { partition: "0", offset: 7, slice: 0, index: 0 },
+    { partition: "0", offset: 8, slice: 0, index: 1 },
+    { partition: "1", offset: 3, slice: 1, index: 0 },
+  ];
+  const part = asidePart(
+    [
+      { row: 0, kind: "rejected", reason: "no value" },
+      { row: 1, kind: "rejected", reason: "not JSON" },
+      { row: 2, kind: "late", reason: "its window was closed" },
+    ],
+    [
+      messages("0", 7, [null, Uint8Array.of(0xff, 0xfe)]),
+      messages("1", 3, [text.encode('{"event_time":"é"}')]),
+    ],
+    (row) => PLACES[row]!,
+    {
+      eventTimes: Float64Array.of(NaN, NaN, 12_345),
+      window: windowSpec("10 seconds"),
+      lateWatermark: 20_000,
+    },
+  );
+  const plain = asideTable([part], 4).toRecords().map((record) =>
     Object.values(record).map((value) => typeof value === "bigint" ? Number(value) : value)
   );
   const at = (ms: number) => new Date(ms);
