@@ -30,8 +30,11 @@ export interface Run extends Omit<Cost, "stdout"> {
   readonly batchMs: readonly number[];
   /** From the program's start to the first commit, ms; null for a program without commits. */
   readonly firstCommitMs: number | null;
-  /** Of a run with groups: bytes of its state files, and seconds of a second start that has nothing to read. */
-  readonly state?: { readonly bytes: number; readonly restartSeconds: number };
+  /** Of a run with groups: bytes of its state files, and a second start that has nothing to read. */
+  readonly state?: {
+    readonly bytes: number;
+    readonly restart: Pick<Cost, "wallSeconds" | "cpuSeconds">;
+  };
   readonly version: string;
   /** Processes that wanted to run at its end. */
   readonly load: number;

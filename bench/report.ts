@@ -73,6 +73,7 @@ export function markdown({ results, trials, rounds, date, left, start }: Finding
             "memory, MiB",
             "state, MB",
             "restart, s",
+            "its CPU s",
           ],
           trials.flatMap((trial) => groupRows(trial, results.get(trial.id))),
         ),
@@ -144,7 +145,8 @@ function groupRows(
       short(quantile(times, 1)),
       ranged(runs.map(({ largestMiB }) => largestMiB), short),
       ranged(runs.map(({ state }) => (state?.bytes ?? NaN) / 1e6), short),
-      ranged(runs.map(({ state }) => state?.restartSeconds ?? NaN), short),
+      ranged(runs.map(({ state }) => state?.restart.wallSeconds ?? NaN), short),
+      ranged(runs.map(({ state }) => state?.restart.cpuSeconds ?? NaN), short),
     ];
   });
 }

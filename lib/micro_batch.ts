@@ -9,12 +9,14 @@ import { limitOffsets, pick, sameOffsets } from "./core/offsets.ts";
 import {
   type BatchProgress,
   batchProgress,
+  type QueryStanding,
   stopwatch,
   type StreamingQueryProgress,
 } from "./progress.ts";
 import { type Cursor, type OffsetEntry, resume } from "./checkpoint/resume.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, Sink, Source } from "./core/types.ts";
+import { isoTime } from "./core/time.ts";
 import { addTotals } from "./windows/accounting.ts";
 import { nextWatermark } from "./windows/watermark.ts";
 import type { ReadOptions, WriteOptions } from "./options.ts";
@@ -96,6 +98,17 @@ export class MicroBatches {
   /** The windows still open after the last batch, as rows of the result. */
   get openWindows(): DataFrame {
     return this.#parts.pipeline.rows(groupsIn(this.#entry.state));
+  }
+
+  /** Where the query stands after its last batch, of this process or of one before. */
+  get standing(): QueryStanding {
+    const { state, total } = this.#entry;
+    return {
+      nextBatchId: this.#cursor.batchId,
+      watermark: isoTime(this.#cursor.watermark),
+      openGroups: state.size,
+      rows: { ...total, open: state.rows },
+    };
   }
 
   /** Says in words why windows are written or not, after these batches. */

@@ -33,7 +33,12 @@ export { lastWindowStart, type WindowSpec, windowSpec } from "./windows/window.t
 export { advanceWatermark } from "./windows/watermark.ts";
 export { limitOffsets } from "./core/offsets.ts";
 export { isoTime } from "./core/time.ts";
-export type { RowAccounting, SourceProgress, StreamingQueryProgress } from "./progress.ts";
+export type {
+  QueryStanding,
+  RowAccounting,
+  SourceProgress,
+  StreamingQueryProgress,
+} from "./progress.ts";
 export type {
   Field,
   FieldType,

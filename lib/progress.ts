@@ -4,6 +4,17 @@ import { isoTime } from "./core/time.ts";
 import type { RowCounts, RowTotals } from "./windows/accounting.ts";
 import type { EventTimeStats } from "./windows/watermark.ts";
 
+/** Where a query stands: what its next batch finds. */
+export interface QueryStanding {
+  readonly nextBatchId: number;
+  /** In ISO form. */
+  readonly watermark: string;
+  /** Windows still open, with keys once for each of their values. */
+  readonly openGroups: number;
+  /** What became of all rows: read = counted + late + rejected + open. */
+  readonly rows: RowTotals & { readonly open: number };
+}
+
 /** What a query reports of one batch: Spark's `StreamingQueryProgress`, and what Spark does not count. */
 export interface StreamingQueryProgress {
   readonly id: string;

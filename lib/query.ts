@@ -1,5 +1,5 @@
 import type { DataFrame } from "polars";
-import type { StreamingQueryProgress } from "./progress.ts";
+import type { QueryStanding, StreamingQueryProgress } from "./progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import { pause, unlessStopped } from "./wait.ts";
@@ -95,6 +95,11 @@ export class StreamingQuery {
   /** The windows that are not final yet, as rows of the result; in the order they were opened. */
   get openWindows(): DataFrame {
     return this.#batches.openWindows;
+  }
+
+  /** Where the query stands after its last batch, also if that was run by an earlier start. */
+  get standing(): QueryStanding {
+    return this.#batches.standing;
   }
 
   /** Says in words why windows are written or not: the last batches, the watermark, what it waits for. */

@@ -59,7 +59,8 @@ async function main(values: Values<typeof KPI.options>): Promise<void> {
   await provisional?.write(query.openWindows);
   await model.close();
   status[Symbol.dispose]();
-  const record = await run.closing({ ...plan, checkpoint: checkpointLocation }, isStopped());
+  const place = { ...plan, checkpoint: checkpointLocation };
+  const record = run.closing(place, query.standing, isStopped());
   if (plan.json) console.log(JSON.stringify(record));
   else if (plan.sink.kind !== "console") console.log(closingLine(record));
   else if (Deno.stderr.isTerminal()) console.error(closingLine(record)); // the tables are the output

@@ -1,5 +1,4 @@
-import type { StreamingQueryProgress } from "lib";
-import { inspectCheckpoint } from "../../lab/inspect.ts";
+import type { QueryStanding, StreamingQueryProgress } from "lib";
 import type { KpiPlan } from "./kpi_options.ts";
 
 /** What a run of `deno task kpi` came to; `--json` prints it. */
@@ -65,25 +64,25 @@ export class KpiRun {
     ];
   }
 
-  /** What it came to. Reads the checkpoint if this run had nothing to do. */
-  async closing(
+  /** What it came to. */
+  closing(
     { spec: { keys = [] }, sink, rejected, alerts, provisional, checkpoint }:
       & Pick<KpiPlan, "spec" | "sink" | "rejected" | "alerts" | "provisional">
       & { checkpoint: string },
+    { nextBatchId, openGroups, rows, watermark }: QueryStanding,
     isStopped: boolean,
-  ): Promise<ClosingRecord> {
+  ): ClosingRecord {
     const progress = this.#last?.progress;
-    const before = progress === undefined ? await inspectCheckpoint(checkpoint) : undefined;
     return {
       outcome: isStopped ? "stopped" : "done",
       seconds: Number(secondsSince(this.#began)),
       batches: this.#batches,
       windowsWritten: this.#windows,
       malformed: this.#malformed,
-      rows: progress?.rows.total ?? before?.rows ?? null,
-      openWindows: progress?.stateOperators[0]?.numRowsTotal ?? before?.openWindows?.length ?? 0,
+      rows: nextBatchId === 0 ? null : rows,
+      openWindows: openGroups,
       keys,
-      watermark: progress?.eventTime.watermark ?? before?.restart?.watermark ?? null,
+      watermark: progress?.eventTime.watermark ?? watermark,
       behind: progress === undefined ? 0 : behind(progress),
       sink: sink.kind === "console" ? "console" : `${sink.kind}:${sink.path}`,
       rejected: rejected ?? null,
