@@ -1,5 +1,5 @@
 import { parseDuration, type Schema, type Scorer, type Source, type WindowSpec } from "lib";
-import { many } from "../view/display.ts";
+import { count, many } from "../view/display.ts";
 import type { Advice } from "../view/watermark_analysis.ts";
 import { alike } from "./alike.ts";
 import { recommend } from "./recommend.ts";
@@ -43,9 +43,9 @@ export async function advise(
   const windows = swept.windows.start.length;
   const words = windows < FEWEST_WINDOWS
     ? `The topic has ${many(windows, "window")}, too few to learn a delay from.`
-    : `${
-      recommend(swept, { maxLoss }).words
-    } This is for batches of ${maxOffsetsPerTrigger} rows: the ` +
+    : `${recommend(swept, { maxLoss }).words} This is for batches of ${
+      count(maxOffsetsPerTrigger)
+    } rows: the ` +
       `watermark moves only between batches, so with smaller ones, such as those of the watermark lab, ` +
       `windows close sooner and the same delay loses more.`;
   return {

@@ -53,8 +53,9 @@ export const SECTIONS: Sections = {
   "The recording": "1. Every watermark in one pass",
   "The pass": "1. Every watermark in one pass",
   "The advice": "1. Every watermark in one pass",
-  "The sizes of batch": "5. Batches are part of the answer",
-  "The runs of the engine": "6. Is it true? The engine itself at these delays",
+  "The comparison of batch sizes": "5. Batches are part of the answer",
+  runAt: "6. Is it true? The engine itself at these delays",
+  "The comparison with the engine": "6. Is it true? The engine itself at these delays",
   "The repair": "6. Is it true? The engine itself at these delays",
   "The checkpoint": "8. The checkpoint as a table",
 };

@@ -5,7 +5,7 @@ import { type Setting, whatIf, type WhatIfData } from "./what_if.ts";
 import { drawWhatIf, type Parts, runWhatIf } from "./what_if_page.ts";
 
 const style = `<style>.what-if{max-width:760px;margin:0 0 1.5em;color:inherit}
-.what-if h4{margin:0 0 .5em}.what-if label{display:grid;grid-template-columns:7em 1fr 7em;gap:.75em;align-items:center;margin:.25em 0}
+.what-if h4{margin:0 0 .5em}.what-if label{display:grid;grid-template-columns:8.5em 1fr 6em;gap:.75em;align-items:center;margin:.25em 0;font-size:14px}
 .what-if input{width:100%;min-height:24px;accent-color:#0072b2}
 .what-if dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(215px,1fr));gap:.5em 1.5em;margin:.75em 0}
 .what-if dl div{border-left:3px solid #0072b2;padding-left:.6em}.what-if dt{font-size:12px}.what-if dd{margin:0}.what-if dd b{font-size:18px}

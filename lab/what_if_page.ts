@@ -78,13 +78,12 @@ export function drawWhatIf(
     });
     const ticks = x.map((text, i) => {
       const place = px(i / (x.length - 1));
-      const anchor = i === x.length - 1 ? "end" : "middle";
-      return `<text x="${place}" y="165" text-anchor="${anchor}">${text}</text>`;
+      return `<text x="${place}" y="165" text-anchor="middle">${text}</text>`;
     });
     const marks = dots.flatMap((y) =>
       y === null ? [] : [`<circle cx="${px(at)}" cy="${py(y)}" r="5" fill="#0072b2"/>`]
     );
-    return `<svg viewBox="0 0 360 172" role="img" aria-label="${name}" font-size="11" fill="currentColor">` +
+    return `<svg viewBox="0 0 364 172" role="img" aria-label="${name}" font-size="11" fill="currentColor">` +
       `<text x="4" y="14">${name}</text>` +
       `<path d="M44 30V150H344" fill="none" stroke="#808080"/>` +
       `<text x="40" y="34" text-anchor="end">${top}</text><text x="40" y="153" text-anchor="end">0%</text>` +

@@ -39,15 +39,18 @@ Deno.test("all cells of the lab run again; after a mistake none shows a figure o
   }
 });
 
-Deno.test("after a change the lab shows only what was made anew", async () => {
+Deno.test("after a change, or over a cell with a syntax error, the lab shows only what was made anew", async () => {
   const changed = change({ delays: ["45 seconds"] });
-  const shown = await play(["all", changed, "lab-03", "lab-05", "lab-07", "lab-13", "lab-27"]);
-  const last = shown.at(-1)!;
+  const broken = { edit: "lab-23", code: "async function runAt(watermark: string {" };
+  const steps = ["all", changed, "lab-03", "lab-05", "lab-07", "lab-13", "lab-27"];
+  const shown = await play([...steps, broken, "lab-02", "lab-03", "lab-23", "lab-42"]);
+  const last = shown[steps.length - 1]!;
+  match(shown.at(-1)!["lab-42"]!.error, /runAt is not made yet: run section "6\. /);
   match(
     last["lab-13"]!.text,
     /Nothing is shown.* The advice was made with other parameters \(delays was .*: run section "1\./,
   );
-  match(last["lab-27"]!.text, /The runs of the engine was made with other parameters/);
+  match(last["lab-27"]!.text, /The comparison with the engine was made with other parameters/);
 });
 
 Deno.test("a topic of three batches is compared with its first one", async () => {
@@ -74,7 +77,7 @@ Deno.test("a run of the engine that is interrupted gives the lab no figure", asy
   for (const id of ["lab-27", "lab-33"]) {
     match(
       shown[id]!.text,
-      /Nothing is shown.*The runs of the engine failed \(The run at 30 seconds/,
+      /Nothing is shown.*The comparison with the engine failed \(The run at 30 seconds/,
     );
   }
 });

@@ -5,8 +5,8 @@ import { ensureEnvironment, ROOT } from "../tools/jupyter/env.ts";
 
 /** What a cell shows, as plain text, and its error. */
 export type Shown = Readonly<Record<string, { readonly text: string; readonly error: string }>>;
-/** "all", "restart", the id of a cell, or code of a cell of its own. */
-export type Step = string | { readonly code: string };
+/** "all", "restart", the id of a cell, code of a cell of its own, or for the cell `edit`, null for its old one. */
+export type Step = string | { readonly code: string | null; readonly edit?: string };
 
 /**
  * Returns a function that runs steps in one kernel and returns what the notebook shows after each, and one that changes

@@ -1,8 +1,8 @@
 """Runs cells of a notebook as a reader does, in one kernel, and goes on after a cell that failed.
 
 Usage: notebook_steps.py NOTEBOOK < STEPS. STEPS is a JSON list: "all" runs every code cell from the top, "restart" gives
-a new kernel, any other text is the id of a cell, and {"code": …} is code of a cell of its own. Prints one JSON line a
-step: what each cell of the notebook shows by then, as plain text, and its error, if it has one.
+a new kernel, any other text is the id of a cell, {"code": …} is code of a cell of its own, and {"code": …, "edit": id}
+takes the place of a cell's code, null brings it back. Prints one JSON line a step: what each cell of the notebook shows by then, as plain text, and its error, if it has one.
 """
 
 import json
@@ -36,6 +36,7 @@ def main(source):
     client = NotebookClient(notebook, timeout=300, kernel_name="deno", allow_errors=True, resources=resources)
     steps = json.load(sys.stdin)
     own = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    sources = {cell.id: cell.source for cell in own}
 
     def execute(cell):
         index = notebook.cells.index(cell)
@@ -50,7 +51,10 @@ def main(source):
                 if step == "restart":
                     print(json.dumps({}), flush=True)
                     break
-                if isinstance(step, dict):
+                if isinstance(step, dict) and "edit" in step:
+                    (cell,) = [cell for cell in own if cell.id == step["edit"]]
+                    cell.source = sources[cell.id] if step["code"] is None else step["code"]
+                elif isinstance(step, dict):
                     cell = nbformat.v4.new_code_cell(step["code"])
                     notebook.cells.append(cell)
                     execute(cell)

@@ -63,19 +63,22 @@ export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): D
       (_, i) => summary(series[i]!.map((b) => value === "watermark" ? b.behind : b[value]), unit),
     ),
     note,
-    plots: [{ height, marginRight: 100, x: batchAxis, y, marks }],
+    plots: [{ height, marginRight: 116, x: batchAxis, y, marks }],
   });
 }
 
 /**
  * Shows rows where they arrived, the watermark below them, what it closed and what was dropped; with
- * `first`, only so many batches, and the first window's end; `isLive` if it is drawn anew all the time. Of the run's `events` some are drawn.
+ * `first`, only so many batches, more if it takes more for a row to be late, and the first window's end; `isLive` if it is drawn anew all the time. Of the run's `events` some are drawn.
  */
 export function arrival(
   run: Run,
-  { first = Infinity, isLive = false }: { readonly first?: number; readonly isLive?: boolean } = {},
+  options: { readonly first?: number; readonly isLive?: boolean } = {},
 ) {
   const { events, window: { slide, size } } = run;
+  const allLate = points(run.late);
+  const firstLate = allLate.reduce((least, { batch }) => Math.min(least, batch), Infinity);
+  const first = Math.max(options.first ?? Infinity, Number.isFinite(firstLate) ? firstLate + 4 : 0);
   const batches = batchesOf(run).slice(0, first);
   const [start = 0] = run.kpi.getColumn("window_start").toArray().map(Number);
   const end = run.kpi.height > 0 ? start + size : NaN;
@@ -88,7 +91,7 @@ export function arrival(
   });
   const closedBefore = new Map(closed.map(({ x1, y2 }) => [x1, y2]));
   const isShown = ({ batch }: { batch: number }) => batch < first;
-  const late = spread(points(run.late).filter(isShown));
+  const late = spread(allLate.filter(isShown));
   const inTime = (events ? points(events) : []).filter(isShown)
     .filter(({ batch, y }) => y >= (closedBefore.get(batch) ?? -Infinity));
   const dots = spread(inTime.filter((_, i) => i % Math.ceil(inTime.length / 1000) === 0));
@@ -124,16 +127,23 @@ export function arrival(
     ` Ring: in batch ${batch} the watermark has passed ${to}, so the window ${from} to ${to} is ` +
     `written and closed; from the next batch on its rows are dropped.`
   );
-  const theirs = slide < size ? "all their windows were" : "their window was";
+  const [its, theirs] = slide < size
+    ? ["all its windows were", "all their windows were"]
+    : ["its window was", "their window was"];
   return figure(`Which rows are too late for a watermark of ${run.watermark}?`, {
     answers: answersOf(
       [run],
-      () => `${count(late.length)} rows came after ${theirs} closed (crosses)${shown}`,
+      () =>
+        (late.length === 0
+          ? `no row came after ${its} closed, so there is no cross`
+          : late.length === 1
+          ? `1 row came after ${its} closed (a cross)`
+          : `${count(late.length)} rows came after ${theirs} closed (crosses)`) + shown,
     ),
     note: "Dots: some of the rows in time. Stairs: the watermark. Shaded: closed windows." +
       ring.join(""),
-    plots: [{ height: 380, marginRight: 100, x: batchAxis, y, marks }],
-  }, { isStatic: isLive });
+    plots: [{ height: 380, marginRight: 116, x: batchAxis, y, marks }],
+  }, { isStatic: options.isLive ?? false });
 }
 
 /** Shows the batches before a stop and after the restart on one line of the rows that they read. */

@@ -1,6 +1,6 @@
 import { join, relative } from "node:path";
 import pl from "polars";
-import { type Displayable, many } from "./display.ts";
+import { count, type Displayable, many } from "./display.ts";
 import { labelOf } from "./experiment.ts";
 import { type Restart, restartSentence } from "./restart.ts";
 import { alertsOf } from "./kept_rows.ts";
@@ -21,17 +21,20 @@ export function deliverables({ runs, restart, root, folder }: {
     join(out, "checkpoint_test"),
     join(folder, "checkpoints"),
   ];
-  const windows = runs.map(({ kpi, keyed }) =>
-    many(kpi.height, "final window") + (keyed ? ` in ${many(keyed.kpi.height, "group")}` : "")
+  const windows = runs.map(({ watermark, kpi, keyed }) =>
+    `${watermark}: ${count(kpi.height)}` +
+    (keyed ? ` in ${many(keyed.kpi.height, "group")}` : "")
   ).join(", ");
   return table(pl.DataFrame([
     {
       deliverable: "D.1 KPI windows",
-      result: `${windows} with ${(runs[0]?.keyed ?? runs[0])?.kpi.width ?? 0} columns`,
+      result: `final windows, of ${
+        (runs[0]?.keyed ?? runs[0])?.kpi.width ?? 0
+      } columns: ${windows}`,
     },
     {
       deliverable: "D.2 watermark comparison",
-      result: runs.map((run) => `${run.watermark}: ${totalsOf(run).late} late`).join(", "),
+      result: runs.map((run) => `${run.watermark}: ${count(totalsOf(run).late)} late`).join(", "),
     },
     { deliverable: "D.3 checkpoint test", result: restartSentence(restart) },
     ...files.map((path) => ({ deliverable: "files", result: relative(root, path) })),

@@ -25,7 +25,8 @@ export interface Figure {
 export function timeAxis(instants: readonly number[]) {
   const known = instants.filter(Number.isFinite);
   const [first, last] = [known.reduce((a, b) => Math.min(a, b), Infinity), greatest(known)];
-  const [from, length] = last - first > 86_400_000 ? [0, 10] : [11, 5];
+  // Ticks a few seconds apart need seconds to differ.
+  const [from, length] = last - first > 86_400_000 ? [0, 10] : [11, last - first < 215_000 ? 8 : 5];
   const tickFormat = (time: Date) => time.toISOString().slice(from, from + length);
   return { type: "utc", ticks: 5, tickFormat } as const;
 }
@@ -69,7 +70,7 @@ export function figure(
   const texts = answers.map(({ name, says }) => plain(`${name}: ${says}`));
   const alternative = `${question} ${texts.join("; ")}. ${note}`;
   const style = { background: "transparent", color: "currentColor", fontSize: "11px" };
-  const margins = { marginLeft: 56, marginRight: 30, marginBottom: 38 };
+  const margins = { marginTop: 26, marginLeft: 56, marginRight: 30, marginBottom: 38 };
   const shared = { document, style, width: 760, ...margins, className: "kpi" };
   const drawings = plots.map((plot, i) => {
     const ariaLabel = i > 0 ? `${question} (continued)` : alternative;

@@ -2,8 +2,8 @@ import { type Displayable, paragraphs } from "./display.ts";
 
 /** How a part of the page came out. */
 interface Part {
-  /** The parameters that it was made with, as JSON. */
-  readonly parameters: string;
+  /** The parameters that it was made with, as JSON; absent if it holds with any. */
+  readonly parameters?: string;
   /** Why there is no value; with `needs`, only because of those parts. */
   readonly problem?: string;
   readonly needs?: readonly string[];
@@ -50,6 +50,21 @@ export class Report {
       if (this.#parameters === "") await this.#show(refusal([NO_PARAMETERS]));
       else if (this.#parameters !== before) await this.reset();
     }
+  }
+
+  /**
+   * Begins the page anew: what was made before counts no longer. The first cells call it, so that in a run
+   * of all cells nothing of the run before stands in for a cell that does not even begin: one with a
+   * syntax error.
+   */
+  restart(): void {
+    this.#parts.clear();
+    this.#parameters = "";
+  }
+
+  /** Notes that a cell has run which only defines something. */
+  define(name: string): void {
+    this.#parts.set(name, {});
   }
 
   /** Makes a part of the page, see `parts`. */
@@ -148,7 +163,7 @@ export class Report {
   #problemOf(name: string): string | undefined {
     const part = this.#parts.get(name);
     if (part === undefined) return "is not made yet";
-    if (part.parameters !== this.#parameters) {
+    if (part.parameters !== undefined && part.parameters !== this.#parameters) {
       return `was made with other parameters (${difference(part.parameters, this.#parameters)})`;
     }
     return part.problem;

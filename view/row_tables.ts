@@ -2,7 +2,7 @@ import pl from "polars";
 import { asTimestamps, doubles } from "../lib/windows/frame.ts";
 import { type Displayable, many, paragraphs } from "./display.ts";
 import { type KeptRow, keptRows, type Kind, KINDS } from "./kept_rows.ts";
-import { commonStarts, isOverlapping, nameOf, type Run } from "./run.ts";
+import { commonStarts, finalIn, isOverlapping, nameOf, type Run } from "./run.ts";
 import { table, type TableOptions } from "./table.ts";
 
 /** Most rows that one table carries in its page: about 60 bytes each. */
@@ -87,7 +87,7 @@ export function rowsByWindow(runs: readonly Run[]): Displayable {
     ]),
     {
       caption: `The ${many(rows.length, "alert and missed fraud", "alerts and missed frauds")}, ` +
-        `and what became of each under each watermark${overlap}`,
+        `and what became of each${runs.length > 1 ? " under each watermark" : ""}${overlap}`,
       maxRows: 200,
       amounts: ["Amount"],
     },
@@ -126,8 +126,6 @@ export function money(runs: readonly Run[]): Displayable {
   const none = without > 0 ? `; ${many(without, "row")} without an amount left out` : "";
   return table(pl.DataFrame(lines), {
     amounts: AMOUNTS,
-    caption: `Amounts in the ${
-      many(common.size, "window")
-    } that are final under every watermark${none}`,
+    caption: `Amounts ${finalIn(runs)}${none}`,
   });
 }

@@ -1,7 +1,7 @@
 import type { DataFrame } from "polars";
 import type { RowAccounting, SourceProgress, StreamingQueryProgress, WindowSpec } from "lib";
 import { timeOf } from "../lib/core/time.ts";
-import { count, percent } from "./display.ts";
+import { count, many, percent } from "./display.ts";
 import { greatest } from "./statistics.ts";
 
 /** The groups of a run that counts by further fields: a window and a value of each key. */
@@ -73,6 +73,12 @@ export function commonStarts(runs: readonly Run[]): ReadonlySet<number> {
     new Set(kpi.getColumn("window_start").toArray().map(Number))
   );
   return starts.length === 0 ? new Set() : starts.reduce((all, own) => all.intersection(own));
+}
+
+/** Says in which windows runs are compared: those that are final in each of them. */
+export function finalIn(runs: readonly Run[]): string {
+  const windows = many(commonStarts(runs).size, runs.length > 1 ? "window" : "final window");
+  return `in the ${windows}${runs.length > 1 ? " that are final under every watermark" : ""}`;
 }
 
 /** Whether a row is in more than one window. */

@@ -6,7 +6,7 @@ import { interruptedAfter } from "./experiment.ts";
 import type { Run } from "./run.ts";
 import { progressTable, runQueries } from "./run_queries.ts";
 import { table } from "./table.ts";
-import { experiments, partOf, PARTS, report } from "./task_d.ts";
+import { DEFINITIONS, experiments, partOf, PARTS, report } from "./task_d.ts";
 
 /** An experiment that was started: its two queries run. */
 export interface Experiment {
@@ -91,7 +91,7 @@ export function experimentRunner(
       ? watermarks.map((watermark) => [watermark])
       : [watermarks].filter((group) => group.length > 0);
     for (const group of groups) {
-      const needs = [PARTS.model, PARTS.topic];
+      const needs = [PARTS.model, PARTS.topic, ...DEFINITIONS];
       await report.parts(group.map(partOf), async () => {
         return (await interruptible((signal) => together(group, options, signal))).value;
       }, { needs });

@@ -33,5 +33,7 @@ export function wilson(successes: number, trials: number, { z = 1.959964 } = {})
   const weight = 1 + z * z / trials;
   const center = (share + z * z / (2 * trials)) / weight;
   const half = z / weight * Math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2);
-  return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
+  // In floating point none of n and n of n would miss their ends by a hair.
+  const low = successes === 0 ? 0 : Math.max(0, center - half);
+  return { low, high: successes === trials ? 1 : Math.min(1, center + half) };
 }

@@ -40,7 +40,7 @@ export function table(rows: DataFrame, options: TableOptions = {}): Displayable 
   const records: readonly Readonly<Record<string, unknown>>[] = rows.head(maxRows).toRecords();
   const times = records.flatMap((row) => Object.values(row).filter((v) => v instanceof Date));
   const days = new Set(times.map((time) => time.toISOString().slice(0, 10)));
-  const constants = constantsOf(rows);
+  const constants = constantsOf(rows, options.caption);
   const columns = rows.columns.filter((name) => !constants.has(name)).map((name) => {
     const values = records.map((row) => row[name]);
     return { name, values, ...columnOf(name, { ...options, values, withDate: days.size > 1 }) };
@@ -103,11 +103,14 @@ function exactly(value: unknown, text: string): string {
   return value === undefined || isPlain ? "" : ` data-v="${html(exact)}"`;
 }
 
-/** Finds the columns of text that say the same in every row: the caption says it once. */
-function constantsOf(rows: DataFrame): ReadonlyMap<string, string> {
+/** Finds the columns of text that say the same in every row, of a single row what the caption says too. */
+function constantsOf(rows: DataFrame, caption = ""): ReadonlyMap<string, string> {
   const found = rows.columns.slice(1).flatMap((name) => {
-    const [value, ...others] = new Set(rows.height > 1 ? rows.getColumn(name).toArray() : []);
-    return typeof value === "string" && others.length === 0 ? [[name, value] as const] : [];
+    const [value, ...others] = new Set(rows.getColumn(name).toArray());
+    const isSaid = rows.height > 1 || caption.includes(`${name} ${value}`);
+    return typeof value === "string" && others.length === 0 && isSaid
+      ? [[name, value] as const]
+      : [];
   });
   return new Map(found);
 }

@@ -87,6 +87,14 @@ export const PARTS = {
   after: "The restart",
 } as const;
 
+/** What section 4 defines, and the experiments are made of. */
+export const DEFINITIONS = [
+  "createScoredStream",
+  "windowKpis",
+  "startExperiment",
+  "runExperiments",
+] as const;
+
 /** Names the part of the page that an experiment is; the same for each way to write its delay. */
 export function partOf(watermark: string): string {
   return `Experiment ${labelOf(watermark)}`;
@@ -99,6 +107,10 @@ export function sectionsOf({ watermarks, pace }: Parameters): Sections {
   return {
     [PARTS.model]: "2. Load Model and Configuration",
     [PARTS.topic]: "3. Define Schema and Kafka Connection",
+    ...Object.fromEntries(
+      DEFINITIONS.map((name) => [name, "4. Create Streaming Pipeline (Common)"]),
+    ),
+    runTest: "9. Checkpoint Testing",
     ...Object.fromEntries(watermarks.map((watermark, i) => [partOf(watermark), section(i)])),
     [PARTS.advice]: "8. Watermark Analysis",
     [PARTS.before]: "9. Checkpoint Testing",

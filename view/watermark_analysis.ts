@@ -6,6 +6,7 @@ import { countFrauds } from "./messages.ts";
 import {
   closingOf,
   commonStarts,
+  finalIn,
   isOverlapping,
   lossOf,
   nameOf,
@@ -48,6 +49,9 @@ export function watermarkAnalysis(runs: readonly Run[]): Displayable {
       `dropped${fact.frauds}.${fact.windows}${fact.behind}`,
       `${fact.written} ${fact.longer}${fact.maxOpen}`,
     ]),
+    ...runs.some(({ keyed }) => keyed !== undefined)
+      ? []
+      : ["An open window is a few numbers: state is no argument here."],
     ...comparison(facts),
     ...tooSmallFor(runs),
   ]);
@@ -103,19 +107,28 @@ function comparison(facts: readonly Facts[]): string[] {
   }
   if (!facts.every(({ hasFinal }) => hasFinal)) return [];
   const bought = short.batches === long.batches
-    ? `kept ${count(long.counted - short.counted)} ${short.unit} that ${short.name} lost, in the ` +
-      `${many(short.common, "window")} that are final under every watermark`
+    ? `kept ${
+      count(long.counted - short.counted)
+    } ${short.unit} that ${short.name} lost, ${short.final}`
     : `lost ${long.share} of its ${long.unit}, ${short.name} ${short.share}, in batches of their own`;
   const longer = long.waitMs > short.waitMs ? seconds(long.waitMs - short.waitMs) : "no time";
+  const open = `Part of the price are the windows still open at the end: ${count(long.open)} ` +
+    `${long.unit} were not final yet under ${long.name}, ${count(short.open)} under ${short.name}.`;
+  if (short.late === 0) {
+    return [
+      `**What the longer wait bought.** Nothing here: ${short.name} lost no row either. It made ` +
+      `readers wait ${longer} more for a final window. ${open}`,
+    ];
+  }
   return [
     `**What the longer wait bought.** ${long.name} ${bought}, and made readers wait ${longer} ` +
-    `more for a final window. Part of the price are the windows still open at the end: ` +
-    `${count(long.open)} ${long.unit} were not final yet under ${long.name}, ` +
-    `${count(short.open)} under ${short.name}.`,
+    `more for a final window. ${open}`,
     `**Which of them?** The shorter one where a figure is read at once and a loss of ` +
     `${short.share} changes no decision, such as a live dashboard. The longer one where each row ` +
-    `counts, such as a fraud report. What it still loses (${long.share}) is kept aside and can be ` +
-    `added later.`,
+    `counts, such as a fraud report. ` +
+    (long.late === 0
+      ? "It lost none here."
+      : `What it still loses (${long.share}) is kept aside and can be added later.`),
   ];
 }
 
@@ -125,11 +138,11 @@ function newestOf({ progress }: Run): number {
 
 function factsOf(runs: readonly Run[]) {
   const common = commonStarts(runs);
-  return runs.map((run) => factsOfOne(run, common));
+  return runs.map((run) => factsOfOne(run, common, finalIn(runs)));
 }
 
 /** What is compared with another run is counted in `common` windows, those that are final in every run. */
-function factsOfOne(run: Run, common: ReadonlySet<number>) {
+function factsOfOne(run: Run, common: ReadonlySet<number>, final: string) {
   const { watermark, progress, late: rows, kpi } = run;
   const { late, open } = totalsOf(run);
   const loss = lossOf(run);
@@ -146,7 +159,7 @@ function factsOfOne(run: Run, common: ReadonlySet<number>) {
     .map((end) => closingOf(run, end).at - end);
   const waitMs = median(waits);
   const newest = progress.flatMap(({ eventTime }) => timeOf(eventTime.max) || []);
-  const span = median(newest.slice(1).map((time, i) => time - newest[i]!));
+  const spans = newest.slice(1).map((time, i) => time - newest[i]!);
   const windows = new Set(lateIn).size;
   const behind = column("late_by_ms").map(Number);
   const isSliding = isOverlapping(run);
@@ -159,15 +172,16 @@ function factsOfOne(run: Run, common: ReadonlySet<number>) {
     unit,
     lost: loss.words,
     share: percent(loss.share),
-    common: common.size,
+    final,
     counted: inCommon("n_txn"),
     // Of rows that were late for some of their windows only, no message is kept.
     frauds: isSliding || common.size === 0 || late === 0
       ? ""
-      : `; in the ${many(common.size, "window")} that are final under every watermark it lost ` +
-        `${count(lostFrauds)} of ${many(frauds, "fraud")}` +
+      : `; ${final} it lost ${count(lostFrauds)} of ${many(frauds, "fraud")}` +
         (lostFrauds < FEW ? ", too few to compare" : ""),
-    windows: late === 0 || isSliding ? "" : ` They belonged to ${many(windows, "window")}.`,
+    windows: late === 0 || isSliding
+      ? ""
+      : ` The rows lost belonged to ${many(windows, "window")}.`,
     behind: behind.length > 0
       ? ` The watermark by which they were judged was ${seconds(median(behind))} ahead of their ` +
         `event time (median), ${seconds(greatest(behind))} at most.`
@@ -179,7 +193,10 @@ function factsOfOne(run: Run, common: ReadonlySet<number>) {
       : "No window became final.",
     longer: kpi.height > 0 && newest.length > 1
       ? `It is more than ${watermark}, since the watermark moves only between batches, and a ` +
-        `batch spans ${seconds(span)} of event time (median). `
+        `batch spans ${seconds(median(spans))} of event time (median), ${
+          seconds(greatest(spans))
+        } at ` +
+        `most. `
       : "",
     maxOpen: mostOpen(run),
     open,
@@ -192,10 +209,9 @@ function mostOpen({ progress, keyed }: Run): string {
     0,
     ...progress.map(({ stateOperators: [state] }) => state!.numRowsTotal + state!.numRowsRemoved),
   ]);
-  const open = `were open at once, counting those that a batch is about to close.`;
-  return keyed === undefined
-    ? `At most ${many(most, "window")} ${open} One is a few numbers: state is no argument here.`
-    : `At most ${many(most, "group")} of a window and a key ${open} One is a few numbers.`;
+  const [noun, of] = keyed === undefined ? ["window", ""] : ["group", " of a window and a key"];
+  return `At most ${many(most, noun)}${of} ${most === 1 ? "was" : "were"} open at once, counting ` +
+    "those that a batch is about to close.";
 }
 
 /** Returns where each batch with rows ended: two runs with the same list read the same batches. */

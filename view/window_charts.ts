@@ -1,10 +1,18 @@
 import * as Plot from "@observablehq/plot";
-import { clock, count, type Displayable, many, percent } from "./display.ts";
+import { clock, count, type Displayable, percent } from "./display.ts";
 import { wilson } from "./statistics.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { answersOf, figure, HIT, timeAxis } from "./figure.ts";
-import { closingOf, commonStarts, isOverlapping, lossOf, type Run, totalsOf } from "./run.ts";
-import { summary } from "./statistics.ts";
+import {
+  closingOf,
+  commonStarts,
+  finalIn,
+  isOverlapping,
+  lossOf,
+  type Run,
+  totalsOf,
+} from "./run.ts";
+import { greatest, summary } from "./statistics.ts";
 
 const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
 
@@ -57,15 +65,11 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
         return `${name} ${percent(tp / n)} (${count(tp)} of ${count(n)})`;
       }).join(", ");
     }),
-    note: (runs.length > 1
-      ? `Over the ${many(common.size, "window")} that are final under every watermark. `
-      : "") +
-      "Lines: 95 % intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
+    note: (runs.length > 1 ? `Counted ${finalIn(runs)}. ` : "") +
+      "Lines: 95% intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
     plots: metrics.map(({ name, of, label }) => {
       const points = windows.map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
-      const nulls = points.filter((p) =>
-        p[of] === 0
-      );
+      const nulls = points.filter((p) => p[of] === 0);
       const marks = [
         Plot.ruleY([0]),
         Plot.ruleX(points, { x: "x", y1: "low", y2: "high", stroke: "color", filter: of }),
@@ -78,7 +82,7 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
           r: 6,
           title: (p) =>
             `${named(p)}: ${name} ${percent(p.share)} (${p.tp} of ${p[of]})` +
-            (p[of] > 0 ? `, 95 %: ${percent(p.low!)} to ${percent(p.high!)}` : ""),
+            (p[of] > 0 ? `, 95%: ${percent(p.low!)} to ${percent(p.high!)}` : ""),
         }),
       ];
       const y = { domain: [0, 1], label, ticks: 4, tickFormat: "%" };
@@ -107,8 +111,8 @@ export function accountingWaterfall(runs: readonly Run[]): Displayable {
     Plot.text(runs, { ...title, fy: "watermark", text: "watermark" }),
     Plot.barX(steps, { ...bar, fill: "color", filter: (s) => s.step !== "still open" }),
     Plot.barX(steps, { ...bar, stroke: "color" }),
-    Plot.text(steps, { ...label, dx: 60, text: (s) => count(s.rows) }),
-    Plot.text(steps, { ...label, dx: 110, text: (s) => percent(s.share) }),
+    Plot.text(steps, { ...label, dx: 58, text: (s) => count(s.rows) }),
+    Plot.text(steps, { ...label, dx: 120, text: (s) => percent(s.share) }),
     Plot.barX(steps, {
       ...bar,
       ...HIT,
@@ -131,7 +135,7 @@ export function accountingWaterfall(runs: readonly Run[]): Displayable {
     }),
     note: "Each bar takes its rows off the bar above; what is left was counted in final windows." +
       (runs.some(isOverlapping) ? " A row counts once in each of its windows, which overlap." : ""),
-    plots: [{ height, marginLeft: 124, marginRight: 120, x, y, fy, marks }],
+    plots: [{ height, marginLeft: 132, marginRight: 130, x, y, fy, marks }],
   });
 }
 
@@ -144,14 +148,22 @@ export function finality(runs: readonly Run[]): Displayable {
     })
   );
   const grey = { x1: "start", x2: "end", y: "start", fill: GREY, insetTop: 2, insetBottom: 2 };
+  const ends = waits.map(([first]) => first?.at ?? 0);
   const marks = waits.map((own, i) => {
     const line = { y: "start", dy: 4 * i - 2 * (runs.length - 1) };
-    const name = { x: "at", text: "name", textAnchor: line.dy < 0 ? "end" : "start" } as const;
+    const textAnchor = ends[i]! < greatest(ends) ? "end" : "start";
+    const name = { x: "at", text: "name", textAnchor } as const;
     return [
       Plot.barX(own, grey),
       Plot.ruleY(own, { ...line, x1: "end", x2: "at", stroke: "color", strokeWidth: 2 }),
       Plot.dot(own, { ...line, x: "at", fill: "color", symbol: "symbol", filter: "isFinal" }),
-      Plot.text(own.slice(0, 1), { ...name, y: "start", dy: -12, fontWeight: 600 }),
+      // More than two names would stand on one another.
+      Plot.text(own.slice(0, runs.length > 2 ? 0 : 1), {
+        ...name,
+        y: "start",
+        dy: -15,
+        fontWeight: 600,
+      }),
       Plot.dot(own, {
         ...line,
         ...HIT,

@@ -103,3 +103,27 @@ Deno.test("a part beside the sections counts while the parameters hold, and is d
   await make();
   report.check();
 });
+
+Deno.test("a page that begins anew has nothing of the page before, and no parameters", async () => {
+  const { report, begin, make } = page();
+  await begin(30);
+  await make();
+  report.restart();
+  deepEqual(report.problems(), [
+    "There are no valid parameters: mend the parameters cell and run it, then all below it.",
+  ]);
+  await begin(30);
+  match(report.problems({ of: ["first"] }).join(), /^first is not made yet/);
+});
+
+Deno.test("what a cell defines holds with any parameters, until the page begins anew", async () => {
+  const { report, begin } = page();
+  await begin(30);
+  await rejects(report.part("topic", () => "made", { needs: ["first"] }), /first is not made yet/);
+  report.define("first");
+  await begin(60);
+  equal(await report.part("topic", () => "made", { needs: ["first"] }), "made");
+  report.restart();
+  await begin(60);
+  match(report.problems({ of: ["first"] }).join(), /^first is not made yet: run section "2" again/);
+});
