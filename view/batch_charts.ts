@@ -1,11 +1,10 @@
 import * as Plot from "@observablehq/plot";
 import type { DataFrame } from "polars";
-import type { StreamingQueryProgress } from "lib";
 import { timeOf } from "../lib/core/time.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { clock, count, type Displayable } from "./display.ts";
 import { answersOf, figure, HIT, timeAxis } from "./figure.ts";
-import { position, type Run } from "./run.ts";
+import type { Run } from "./run.ts";
 import { greatest, summary } from "./statistics.ts";
 
 const whole = (n: number) => Number.isInteger(n) ? count(n) : "";
@@ -144,56 +143,6 @@ export function arrival(
       ring.join(""),
     plots: [{ height: 380, marginRight: 116, x: batchAxis, y, marks }],
   }, { isStatic: options.isLive ?? false });
-}
-
-/** Shows the batches before a stop and after the restart on one line of the rows that they read. */
-export function restartTimeline(
-  before: readonly StreamingQueryProgress[],
-  after: readonly StreamingQueryProgress[],
-): Displayable {
-  const lanes = ["before the stop", "after the restart"];
-  const cells = [before, after].map((progress, i) =>
-    progress.map(({ batchId, timestamp, sources }) => {
-      const [from, to] = [position(sources, "startOffset"), position(sources, "endOffset")];
-      const at = timeOf(timestamp);
-      const color = i === 0 ? GREY : colorAt(2);
-      return { batchId, at, from, to, x: (from + to) / 2, color, y: lanes[i] };
-    })
-  );
-  const most = cells.flat().reduce((end, { to }) => Math.max(end, to), 0);
-  const named = cells.flat().filter(({ from, to }) => to - from >= most / 45); // room for two digits
-  const [stop, next] = [cells[0]!.at(-1), cells[1]![0]];
-  const box = { x1: "from", x2: "to", y: "y", fill: "color", stroke: "color", inset: 0.5 };
-  const marks = [
-    Plot.barX(cells.flat(), { ...box, fillOpacity: 0.35 }),
-    Plot.text(named, { x: "x", y: "y", text: "batchId", fontSize: 8 }),
-    Plot.ruleX(cells[0]!.slice(-1), { x: "to", strokeDasharray: "4,3" }),
-    Plot.barX(cells.flat(), {
-      ...box,
-      ...HIT,
-      title: ({ batchId, y, from, to }) =>
-        `batch ${batchId}, ${y}: rows ${count(from)} to ${count(to)} (${count(to - from)})`,
-    }),
-  ];
-  const x = { label: "rows of the topic, all partitions" };
-  const y = { label: null, tickSize: 0, domain: lanes };
-  const says = () => {
-    if (!stop || !next) return "no batch before the stop, or none after it";
-    const pause = `${count((next.at - stop.at) / 1000, 1)} s`;
-    const what = next.batchId === stop.batchId
-      ? `batch ${stop.batchId} ran again ${pause} after it had first begun`
-      : `batch ${next.batchId} began ${pause} after batch ${stop.batchId}`;
-    const gap = next.from - stop.to;
-    return `${what}: ${count(Math.max(0, gap))} rows skipped, ${
-      count(Math.max(0, -gap))
-    } read again`;
-  };
-  return figure("Did the restart go on where the stop left off?", {
-    answers: [{ name: "restart", color: colorAt(2), says: says() }],
-    note: "A box is a batch, as wide as its rows; wide ones have their id. " +
-      "Boxes one above the other: read twice.",
-    plots: [{ height: 130, marginLeft: 124, x, y, marks }],
-  });
 }
 
 /** The batches of a run as points: instants in epoch ms, NaN where there is none yet. */

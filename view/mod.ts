@@ -9,7 +9,7 @@ keepOutputs();
 keepKernel();
 
 export { keepOutputs };
-export { arrival, byBatch, restartTimeline } from "./batch_charts.ts";
+export { arrival, byBatch } from "./batch_charts.ts";
 export * from "./checkpoint_analysis.ts";
 export * from "./checks.ts";
 export * from "./deliverables.ts";
@@ -24,6 +24,7 @@ export { Panel } from "./panel.ts";
 export { readParameters } from "./parameters.ts";
 export { publishOnce } from "./published.ts";
 export * from "./restart.ts";
+export { restartTimeline } from "./restart_timeline.ts";
 export type { Run } from "./run.ts";
 export { money, rowsByWindow } from "./row_tables.ts";
 export * from "./run_experiments.ts";

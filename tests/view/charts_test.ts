@@ -1,12 +1,13 @@
 import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import * as Plot from "@observablehq/plot";
-import { arrival, byBatch, restartTimeline } from "../../view/batch_charts.ts";
+import { arrival, byBatch } from "../../view/batch_charts.ts";
 import { type Displayable, jupyterDisplay } from "../../view/display.ts";
 import { FIGURE_SCRIPT } from "../../view/figure_script.ts";
 import { colorAt, GREY } from "../../view/colors.ts";
 import { figure } from "../../view/figure.ts";
 import type { Run } from "../../view/run.ts";
+import { restartTimeline } from "../../view/restart_timeline.ts";
 import {
   accountingWaterfall,
   finality,
