@@ -3,7 +3,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LEVELS } from "./contents.ts";
-import { Disk, EMPTY, type Op, show } from "./disk.ts";
+import { Disk, EMPTY, type Op, show, type State } from "./disk.ts";
 import { explore, syncsOf } from "./explore.ts";
 import { scenariosIn } from "./scenarios.ts";
 
@@ -38,6 +38,25 @@ Deno.test("a sync that is left out is noticed", async () => {
     const { failures } = await explore(parquet!, { ...options, leftOut: left });
     ok(failures.length > 0, `No state tells that ${left} is left out`);
   }
+});
+
+Deno.test("the model of a disk has what a failed sync was for nowhere but in memory", () => {
+  const text = (bytes: string) => new TextEncoder().encode(bytes);
+  const disk = Disk.from({ ...EMPTY, files: new Map([["f", text("a")]]) });
+  const holds = ({ files }: State) => new TextDecoder().decode(files.get("f"));
+  const cuts = () =>
+    disk.cuts("any", { cap: 100, random: () => 0.5 }).map(holds).filter((now, i, all) => {
+      return all.indexOf(now) === i;
+    });
+  disk.apply({ op: "write", path: "f", at: 1, bytes: text("b") });
+  deepEqual(cuts(), ["ab", "a", "a\0"]);
+  disk.apply({ op: "fsync", path: "f", failed: true });
+  deepEqual([holds(disk.live()), cuts()], ["ab", ["a"]]);
+  disk.apply({ op: "fsync", path: "f" }); // succeeds, and has nothing to write
+  deepEqual([holds(disk.live()), cuts()], ["ab", ["a"]]);
+  disk.apply({ op: "write", path: "f", at: 2, bytes: text("c") });
+  disk.apply({ op: "fsync", path: "f" });
+  deepEqual([holds(disk.live()), cuts()], ["abc", ["a\0c"]]);
 });
 
 /** What a cut after these effects may leave of a file `f` and a file `g` that replaces it. */

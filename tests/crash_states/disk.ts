@@ -4,7 +4,8 @@ import { applied, type Change, type Content, contentsOf, type Level } from "./co
 
 /** One change, as a program asks for it; paths are relative to the disk. */
 export type Op =
-  | { op: "mkdir" | "create" | "remove" | "fsync" | "syncdir"; path: string }
+  | { op: "mkdir" | "create" | "remove" | "syncdir"; path: string }
+  | { op: "fsync"; path: string; failed?: true }
   | { op: "truncate"; path: string; size: number }
   | { op: "write"; path: string; at: number; bytes: Uint8Array }
   | { op: "rename"; path: string; from: string };
@@ -21,7 +22,10 @@ export const EMPTY: State = { files: new Map(), dirs: [], lost: [] };
 
 class FileNode {
   durable: Uint8Array = new Uint8Array();
+  /** What it reads as. */
   live: Uint8Array = new Uint8Array();
+  /** What is durable once all that is pending is written: after a failed sync not what it reads as. */
+  whole: Uint8Array = new Uint8Array();
   pending: Change[] = [];
   constructor(readonly path: string) {}
 }
@@ -58,7 +62,7 @@ export class Disk {
     for (const [path, bytes] of state.files) {
       disk.apply({ op: "create", path });
       const file = disk.#find(path) as FileNode;
-      file.live = file.durable = bytes;
+      file.live = file.whole = file.durable = bytes;
     }
     for (const dir of disk.#dirs) [dir.durable, dir.pending] = [new Map(dir.live), []];
     [disk.#begin, disk.#done] = [state, []];
@@ -96,10 +100,14 @@ export class Disk {
         return change(file(), { at: op.at, bytes: op.bytes });
       case "truncate":
         return change(file(), { at: op.size });
-      case "fsync":
-        [file().durable, file().pending] = [file().live, []];
-        this.#journaled = this.#seq;
+      case "fsync": {
+        const node = file();
+        // Linux takes the pages of a failed sync for written: later syncs pass over them.
+        if (op.failed) node.whole = node.durable;
+        else [node.durable, this.#journaled] = [node.whole, this.#seq];
+        node.pending = [];
         return;
+      }
       case "syncdir": {
         const dir = this.#find(op.path) as DirNode;
         [dir.durable, dir.pending] = [new Map(dir.live), []];
@@ -115,7 +123,7 @@ export class Disk {
 
   /** The state that a killed process leaves: all that was done. */
   live(): State {
-    return this.#state(() => true, new Map(), []);
+    return this.#state(() => true, (file) => file.live, []);
   }
 
   /** States that a power cut now may leave, at most `cap`; first those that lack, or have, one thing. */
@@ -133,7 +141,9 @@ export class Disk {
       ];
       if (states.size >= cap || states.has(lost.join())) return;
       const gone = new Set(changes.filter((each) => !kept.includes(each)));
-      states.set(lost.join(), this.#state((each) => !gone.has(each), new Map(data), lost));
+      const torn = new Map(data);
+      const bytesOf = (file: FileNode) => torn.get(file)?.bytes ?? file.whole;
+      states.set(lost.join(), this.#state((each) => !gone.has(each), bytesOf, lost));
     };
     const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)]!;
     const prefix = <T>(list: readonly T[]) =>
@@ -177,7 +187,7 @@ export class Disk {
 
   #state(
     isKept: (each: NameChange) => boolean,
-    data: ReadonlyMap<FileNode, Content>,
+    bytesOf: (file: FileNode) => Uint8Array,
     lost: readonly string[],
   ): State {
     const files = new Map<string, Uint8Array>();
@@ -187,7 +197,7 @@ export class Disk {
       for (const each of dir.pending) if (isKept(each)) applyNames(names, each.names);
       for (const [name, node] of names) {
         const at = path + name;
-        if (node instanceof FileNode) files.set(at, data.get(node)?.bytes ?? node.live);
+        if (node instanceof FileNode) files.set(at, bytesOf(node));
         else dirs.push(at), walk(node, `${at}/`);
       }
     };
@@ -202,5 +212,7 @@ function applyNames(names: Map<string, FileNode | DirNode>, changes: NameChange[
 
 function change(file: FileNode, change: Change): void {
   file.pending.push(change);
+  const isSame = file.whole === file.live;
   file.live = applied(file.live, [change]);
+  file.whole = isSame ? file.live : applied(file.whole, [change]);
 }

@@ -1,31 +1,54 @@
-import { relative } from "node:path";
+import { readdirSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
 import type { Op } from "./disk.ts";
 
 /** What a recording was made with. */
 export interface RecordOptions {
   /** Leaves a sync out, as if it were not in the code. */
   readonly skip?: ((sync: string) => boolean) | undefined;
-  /** Called before each effect; may throw in its place. */
-  readonly before?: ((op: Op) => void) | undefined;
+  /** Lets the effect of this `number` fail: with nothing done, or, of a write, after half the bytes. */
+  readonly failing?: { readonly at: number; readonly half: boolean } | undefined;
+}
+
+export interface Recording {
+  readonly ops: readonly Op[];
+  /** Their numbers: those between tried what cannot be, such as a folder that is there. */
+  readonly numbers: readonly number[];
+  readonly error: unknown;
 }
 
 /** Runs `work` and returns each effect of `Deno` on files below `root`, with its bytes. */
 export async function record(
   root: string,
   work: () => Promise<unknown>,
-  { skip = () => false, before = () => {} }: RecordOptions = {},
-): Promise<{ ops: Op[]; error: unknown }> {
+  { skip = () => false, failing }: RecordOptions = {},
+): Promise<Recording> {
   const ops: Op[] = [];
+  const numbers: number[] = [];
   const original = { ...Deno };
   const within = (path: string | URL) => {
     const place = relative(root, String(path));
     return place.startsWith("..") ? undefined : place;
   };
   const sizeOf = (path: string) => original.stat(path).then(({ size }) => size, () => -1);
-  async function around<T>(op: Op, run: () => Promise<T>): Promise<T> {
-    before(op);
+  let started = 0;
+  async function around<T>(
+    op: Op,
+    run: (bytes?: Uint8Array) => Promise<T>,
+    parts = [op],
+  ): Promise<T> {
+    const number = started++;
+    if (number === failing?.at) {
+      if (op.op === "fsync") ops.push({ ...op, failed: true });
+      if (op.op === "write" && failing.half) {
+        const bytes = op.bytes.slice(0, op.bytes.length >> 1);
+        await run(bytes);
+        ops.push({ ...op, bytes });
+      }
+      throw new Error(`No space left, or no disk: ${op.op} of ${op.path} fails`);
+    }
     const result = await run();
-    ops.push(op);
+    for (const part of parts) numbers.push(number), ops.push(part);
     return result;
   }
   const onPath = (op: "mkdir" | "remove") =>
@@ -33,7 +56,9 @@ export async function record(
       const place = within(path);
       const run = () =>
         (original[op] as (path: string, ...rest: never[]) => Promise<void>)(path, ...rest);
-      return place === undefined ? run() : around({ op, path: place }, run);
+      if (place === undefined) return run();
+      const parts = op === "remove" ? removals(path).map((each) => within(each)!) : [place];
+      return around({ op, path: place }, run, parts.map((path) => ({ op, path })));
     }) as never;
   async function open(path: string, options?: Deno.OpenOptions): Promise<Deno.FsFile> {
     const place = within(path);
@@ -57,9 +82,10 @@ export async function record(
       seek: async (to: number, mode: Deno.SeekMode) => position = await seek.call(file, to, mode),
       async write(bytes: Uint8Array) {
         const at = options?.append ? await sizeOf(path) : position;
-        return await around({ op: "write", path: place, at, bytes: bytes.slice() }, async () => {
-          const n = await write.call(file, bytes);
-          if (n !== bytes.length) throw new Error("The recorder knows no short writes");
+        const op: Op = { op: "write", path: place, at, bytes: bytes.slice() };
+        return await around(op, async (part = bytes) => {
+          const n = await write.call(file, part);
+          if (n !== part.length) throw new Error("The recorder knows no short writes");
           position = at + n;
           return n;
         });
@@ -89,9 +115,16 @@ export async function record(
     },
   });
   try {
-    return { ops, error: await work().then(() => undefined, (error) => error) };
+    return { ops, numbers, error: await work().then(() => undefined, (error) => error) };
   } finally {
     const { mkdir, remove, truncate, rename } = original;
     Object.assign(Deno, { mkdir, remove, truncate, rename, open: original.open });
   }
+}
+
+/** What goes with a path: of a folder, first what is in it, each by a change of its own. */
+function removals(path: string): string[] {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  const names = isFolder ? readdirSync(path) : [];
+  return [...names.flatMap((name) => removals(join(path, name))), path];
 }

@@ -5,4 +5,7 @@ const self = globalThis as unknown as {
   onmessage: (event: MessageEvent<Part>) => void;
   postMessage(message: unknown): void;
 };
-self.onmessage = async ({ data }) => self.postMessage(await explorePart(data));
+self.onmessage = async ({ data }) => {
+  await explorePart(data, (found) => self.postMessage(found));
+  self.postMessage(null); // the end
+};

@@ -2,7 +2,8 @@
 import { equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { SAME, undisturbedProgram } from "./kills.ts";
-import { kpiArgs, placeIn, readTables, runKpi, sameTables, startKpi } from "./program.ts";
+import { kpiArgs, placeIn, runKpi, startKpi } from "./program.ts";
+import { readTables, sameTables } from "./tables.ts";
 import { newTopic, ROWS, type SuiteOptions } from "./surroundings.ts";
 
 /** Whether this process may mount a tmpfs: root on Linux. */

@@ -1,6 +1,8 @@
 /** The short run of the fault harness; `deno task faults` is the long one. */
 import { equal, ok } from "node:assert/strict";
 import { join } from "node:path";
+import { WAYS } from "./campaign.ts";
+import { type CampaignShares, campaignSuite } from "./campaign_suite.ts";
 import { damageSuite, mishapSuite } from "./files.ts";
 import type { Effect } from "./effects.ts";
 import { canMount, diskSuite } from "./disks.ts";
@@ -34,6 +36,16 @@ faultTest(
     await killSuite({ dir, table, seed: SEED, share: 0.14, random: 6, twice: 5 });
     const kills = table.tried(/^kill/, TOO_LATE);
     ok(kills >= 30, `${kills} kills`);
+  },
+);
+
+faultTest(
+  "ends at effects of queries with settings drawn at random lose and double nothing",
+  (dir) => {
+    const shares = Object.fromEntries(
+      WAYS.map((way, i) => [way, i === 0 ? 1 : 0]),
+    ) as CampaignShares;
+    return campaignSuite({ dir, table, seed: SEED, kills: 60, shares });
   },
 );
 

@@ -9,10 +9,9 @@ import {
   type Place,
   placeIn,
   randoms,
-  readTables,
-  sameTables,
   transactions,
 } from "./program.ts";
+import { readTables, sameTables } from "./tables.ts";
 
 const REFUSED = "refused, the file named";
 const REMEDY = /Restore it|[Ss]tart over|newer program/;

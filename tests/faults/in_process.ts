@@ -17,6 +17,7 @@ import {
   windowKpis,
   type WriteOptions,
 } from "lib";
+import type { NumberColumn } from "../../lib/core/types.ts";
 import { type Effect, watchEffects } from "./effects.ts";
 import { type Place } from "./program.ts";
 
@@ -24,8 +25,9 @@ import { type Place } from "./program.ts";
 export const SCORER: Scorer = {
   sha256: "0".repeat(64),
   score({ V1 }, length) {
-    const { values } = V1 as { values: Float64Array };
-    const probabilities = Float64Array.from(values.subarray(0, length), (v) => v > 2 ? 0.9 : 0.1);
+    const { values, nulls } = V1 as NumberColumn;
+    const score = (v: number, i: number) => nulls[i] ? NaN : v > 2 ? 0.9 : 0.1;
+    const probabilities = Float64Array.from(values.subarray(0, length), score);
     return Promise.resolve({ probabilities, unscored: 0 });
   },
 };
@@ -33,6 +35,8 @@ export const SCORER: Scorer = {
 /** What a run may differ in. */
 export interface Settings {
   readonly source?: Source;
+  /** The query over that source, already built (see `kpisOver`). */
+  readonly result?: ResultStream;
   readonly topic?: string;
   readonly mode?: OutputMode;
   readonly sink?: Sink;
@@ -48,17 +52,22 @@ export interface Settings {
   readonly write?: Partial<WriteOptions>;
 }
 
-/** Starts the KPI query in this process. */
-export async function startQuery(place: Place, settings: Settings = {}): Promise<StreamingQuery> {
-  const { topic = "transactions", mode = "append", watermark = "30 seconds", window = "1 minute" } =
-    settings;
-  const source = settings.source ?? await TopicLog.open(join(place.dir, "topics"), topic);
+/** Builds the KPI query over a source. */
+export function kpisOver(source: Source, settings: Settings = {}): ResultStream {
+  const { watermark = "30 seconds", window = "1 minute" } = settings;
   const rows = readStream(source, settings.schema ?? TRANSACTION_SCHEMA, {
     maxOffsetsPerTrigger: 100,
     ...settings.read,
   }).score(settings.model ?? SCORER).withColumns(isAlert(settings.threshold ?? 0.5));
-  const result = settings.kpis?.(rows) ??
+  return settings.kpis?.(rows) ??
     windowKpis(rows, { watermark, window, ...settings.keys && { keys: settings.keys } });
+}
+
+/** Starts the KPI query in this process. */
+export async function startQuery(place: Place, settings: Settings = {}): Promise<StreamingQuery> {
+  const { topic = "transactions", mode = "append" } = settings;
+  const source = () => settings.source ?? TopicLog.open(join(place.dir, "topics"), topic);
+  const result = settings.result ?? kpisOver(await source(), settings);
   return await result.writeStream(settings.sink ?? new ParquetSink(place.sink), {
     outputMode: mode,
     checkpointLocation: place.checkpoint,

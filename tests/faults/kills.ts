@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { equal } from "node:assert/strict";
 import { join } from "node:path";
 import {
   type FaultTable,
@@ -7,14 +7,12 @@ import {
   logTopic,
   placeIn,
   randoms,
-  readTables,
   runKpi,
-  sameTables,
   startKpi,
-  type Tables,
   type Topic,
   transactions,
 } from "./program.ts";
+import { readTables, sameTables, type Tables } from "./tables.ts";
 
 /** Rows there at the start, rows that arrive after each crash, rows that arrive before the last run. */
 const FIRST = 300, MORE = 40, LAST = 120;
@@ -121,7 +119,6 @@ export class Killer {
     try {
       const found = await readTables(place);
       sameTables(found, expected, rows);
-      deepEqual(found.inspection.problems, []);
     } catch (cause) {
       throw new Error(`After ${fault} ${JSON.stringify(crashes)} in ${dir}`, { cause });
     }

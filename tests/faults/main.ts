@@ -1,10 +1,12 @@
 /**
- * `deno task faults [--seed N] [--crash-states N] [--record] [SUITE …]`: the long run of the fault harness. It prints a table of the
+ * `deno task faults [--seed N] [--crash-states N] [--kills N] [--record] [SUITE …]`: the long run of the fault harness. It prints a table of the
  * faults, how often each was tried and what came of it, and ends with code 1 at the first row that is lost or doubled.
- * `--record` writes the table into docs/faults.md.
+ * `campaign` goes on where a run with its seed was ended, by .cache/faults/.
+ * `--record` writes the tables of the suites that ran into docs/faults.md.
  */
 import { join } from "node:path";
 import { crashSuite, leftOutSuite } from "../crash_states/suite.ts";
+import { campaignSuite } from "./campaign_suite.ts";
 import { damageSuite, mishapSuite } from "./files.ts";
 import { canMount, diskSuite } from "./disks.ts";
 import { inProcessSuite } from "./in_process_suite.ts";
@@ -26,6 +28,8 @@ interface SuiteOptions {
   readonly seed: number;
   /** How many states of the disk are tried. */
   readonly crashStates: number;
+  /** How many kills the campaign is of. */
+  readonly kills: number;
 }
 
 const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<void>>> = {
@@ -33,6 +37,11 @@ const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<void>>>
   memory: (options) => memorySuite(options, 60_000_000),
   kills: (options) => killSuite({ ...options, share: 1, random: 60, twice: 40 }),
   kafka: kafkaKills,
+  campaign: async (options) => {
+    const logs = join(ROOT, ".cache", "faults");
+    await Deno.mkdir(logs, { recursive: true });
+    await campaignSuite({ ...options, log: join(logs, `campaign-${options.seed}.jsonl`) });
+  },
   steps: (options) => inProcessSuite({ ...options, share: 1 }),
   damage: (options) => damageSuite({ ...options, step: 1 }),
   files: (options) => mishapSuite({ ...options, share: 1 }),
@@ -66,52 +75,56 @@ async function kafkaKills(options: SuiteOptions): Promise<void> {
   }
 }
 
+type Counts = Pick<SuiteOptions, "seed" | "crashStates" | "kills">;
+
 async function main(
   suites: readonly string[],
-  { seed, crashStates, record: isRecord }: { seed: number; crashStates: number; record: boolean },
+  { record: isRecord, ...counts }: Counts & { record: boolean },
 ): Promise<number> {
   const unknown = suites.find((name) => !(name in SUITES));
   if (unknown !== undefined) {
     throw new UsageError(`There is no suite ${unknown}, only ${Object.keys(SUITES).join(", ")}`);
   }
-  const table = new FaultTable();
   const root = await Deno.makeTempDir({ prefix: "faults-" });
-  let failed = 0;
+  let [failed, killed] = [0, 0];
   for (const [name, suite] of Object.entries(SUITES)) {
     if (suites.length > 0 && !suites.includes(name)) continue;
+    const table = new FaultTable();
     const started = performance.now();
     const dir = join(root, name);
     await Deno.mkdir(dir);
     try {
-      await showWhile(`faults: ${name}`, () => suite({ dir, table, seed, crashStates }));
+      await showWhile(`faults: ${name}`, () => suite({ dir, table, ...counts }));
       await Deno.remove(dir, { recursive: true });
       console.error(`${name}: ok (${((performance.now() - started) / 1000).toFixed(0)} s)`);
+      if (isRecord) await record(name, `${table}`);
     } catch (error) {
       failed++;
       console.error(`${name}: FAILED, see ${dir}`, error);
     }
+    console.log(`${table}\n`);
+    killed += table.tried(/^kill -9/, TOO_LATE);
   }
-  const summary = `${table}\n\n${
-    table.tried(/^kill -9/, TOO_LATE)
-  } kills; ${failed} of the suites failed.`;
-  console.log(summary);
-  if (isRecord && failed === 0) await record(summary);
+  console.log(`${killed} kills; ${failed} of the suites failed.`);
   return failed > 0 ? 1 : 0;
 }
 
-async function record(summary: string): Promise<void> {
+/** Writes the table of a suite into docs/faults.md, in place of the one before. */
+async function record(suite: string, table: string): Promise<void> {
   const path = join(ROOT, "docs", "faults.md");
   const text = await Deno.readTextFile(path);
-  const block = /(<!-- table -->\n)[^]*(<!-- \/table -->)/;
-  await Deno.writeTextFile(path, text.replace(block, (_, a, b) => `${a}\n${summary}\n\n${b}`));
+  const block = new RegExp(`(<!-- ${suite} -->\\n)[^]*(<!-- /${suite} -->)`);
+  if (!block.test(text)) throw new Error(`${path} has no place for the suite ${suite}`);
+  await Deno.writeTextFile(path, text.replace(block, (_, a, b) => `${a}\n${table}\n\n${b}`));
 }
 
 if (import.meta.main) {
   Deno.exit(
     await runCommand(FAULTS, Deno.args, ({ values, operands }) => {
       const crashStates = countOf("crash-states", values["crash-states"]);
+      const kills = countOf("kills", values.kills);
       const seed = numberOf("seed", values.seed);
-      return main(operands, { seed, crashStates, record: values.record });
+      return main(operands, { seed, crashStates, kills, record: values.record });
     }),
   );
 }

@@ -6,16 +6,8 @@ import { kpiPlan } from "../../tools/kpi/kpi_options.ts";
 import { kpiAccess, permissionFlags, replayAccess } from "../../tools/run.ts";
 import { KPI, REPLAY } from "../../tools/tasks.ts";
 import { until } from "./until.ts";
-import {
-  kpiArgs,
-  logTopic,
-  placeIn,
-  readTables,
-  ROOT,
-  sameTables,
-  startKpi,
-  transactions,
-} from "./program.ts";
+import { kpiArgs, logTopic, placeIn, ROOT, startKpi, transactions } from "./program.ts";
+import { readTables, sameTables } from "./tables.ts";
 
 const RUN = ["run", "--allow-read", "--allow-write", "--allow-run", "--no-prompt"];
 

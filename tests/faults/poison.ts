@@ -5,14 +5,8 @@ import pl from "polars";
 import { isAlert, OnnxModel, ParquetSink, readParquetFolder, windowKpis } from "lib";
 import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { runQuery, type Settings } from "./in_process.ts";
-import {
-  checkAccounting,
-  type FaultTable,
-  placeIn,
-  randoms,
-  ROOT,
-  transactions,
-} from "./program.ts";
+import { type FaultTable, placeIn, randoms, ROOT, transactions } from "./program.ts";
+import { checkAccounting } from "./tables.ts";
 
 const PARTITIONS = 3, CHUNK = 20_000;
 /** The clock of the run: the rows of the topic are from its last hours. */
@@ -189,7 +183,7 @@ export async function poisonSuite(
   for (const file of files) file.close();
   await model.close();
   const { rows } = await inspectCheckpoint(place.checkpoint);
-  checkAccounting({ rows } as Awaited<ReturnType<typeof inspectCheckpoint>>, messages);
+  checkAccounting({ rows }, messages);
   checkAside(place.rejected, seed, counts);
   const starts = (await readParquetFolder(place.sink)).toRecords().map((row) =>
     String(row.window_start)

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { inspectCheckpoint } from "../../lab/inspect.ts";
 import { startQuery } from "./in_process.ts";
 import { SAME, undisturbedProgram } from "./kills.ts";
-import { kpiArgs, placeIn, readTables, runKpi, sameTables, startKpi } from "./program.ts";
+import { kpiArgs, placeIn, runKpi, startKpi } from "./program.ts";
+import { readTables, sameTables } from "./tables.ts";
 import { newTopic, ROWS, type SuiteOptions } from "./surroundings.ts";
 import { hasLines, until } from "./until.ts";
 

@@ -1,9 +1,8 @@
+import { equal } from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { deepEqual, equal } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FEATURES, readParquetFolder } from "lib";
-import { inspectCheckpoint, type Inspection } from "../../lab/inspect.ts";
+import { FEATURES } from "lib";
 import { parseCommand } from "../../tools/command_line.ts";
 import { kpiPlan } from "../../tools/kpi/kpi_options.ts";
 import { kpiAccess, permissionFlags } from "../../tools/run.ts";
@@ -66,6 +65,16 @@ export function logTopic(dir: string, name = "transactions"): Topic {
       }
     },
   };
+}
+
+/** Gives `work` a folder in memory, where there is such a place: a sync takes no time there. */
+export async function inMemory(work: (base: string) => Promise<void>): Promise<void> {
+  const base = await Deno.makeTempDir(existsSync("/dev/shm") ? { dir: "/dev/shm" } : {});
+  try {
+    await work(base);
+  } finally {
+    await Deno.remove(base, { recursive: true });
+  }
 }
 
 /** The folders of one run of the program. */
@@ -158,51 +167,6 @@ function crashingProgram(args: readonly string[]): string[] {
 export async function runKpi(args: readonly string[]): Promise<void> {
   const { code, stderr } = await startKpi(args).ended;
   equal(code, 0, stderr);
-}
-
-/** What a query has made of a topic: its rows, and the rows kept aside, without the batch they came in. */
-export interface Tables {
-  readonly rows: readonly string[];
-  readonly aside: readonly string[];
-  /** Alerts and frauds, by where they were, with what became of them. */
-  readonly alerts: readonly string[];
-  readonly inspection: Inspection;
-}
-
-export async function readTables(place: Place): Promise<Tables> {
-  const rows = (await readParquetFolder(place.sink)).toRecords();
-  const aside = (await readParquetFolder(place.rejected)).toRecords();
-  const alerts = existsSync(place.alerts)
-    ? (await readParquetFolder(place.alerts)).toRecords()
-    : [];
-  const origin = ["kind", "reason", "partition", "offset", "event_time", "encoding", "value"];
-  return {
-    rows: rows.map(textOf).sort(),
-    aside: aside.map((row) => textOf(Object.fromEntries(origin.map((key) => [key, row[key]]))))
-      .sort(),
-    alerts: alerts.map(({ batch_id: _, ...row }) => textOf(row)).sort(),
-    inspection: await inspectCheckpoint(place.checkpoint),
-  };
-}
-
-/** Checks that nothing is lost and nothing doubled. */
-export function sameTables(found: Tables, expected: Tables, rowsInTopic: number): void {
-  deepEqual(found.rows, expected.rows);
-  deepEqual(found.aside, expected.aside);
-  deepEqual(found.alerts, expected.alerts);
-  checkAccounting(found.inspection, rowsInTopic);
-  const { rejected, late } = found.inspection.rows!;
-  equal(found.aside.length, rejected + late, "rows kept aside");
-}
-
-export function checkAccounting({ rows }: Inspection, rowsInTopic: number): void {
-  const { read, counted, late, rejected, open } = rows!;
-  equal(read, rowsInTopic, "rows read");
-  equal(counted + late + rejected + open, rowsInTopic, "rows accounted for");
-}
-
-function textOf(row: object): string {
-  return JSON.stringify(row, (_key, value) => typeof value === "bigint" ? Number(value) : value);
 }
 
 /** The outcomes of one fault: how often it was tried, and what came of it. */

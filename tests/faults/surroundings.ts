@@ -11,12 +11,10 @@ import {
   logTopic,
   type Place,
   placeIn,
-  readTables,
-  sameTables,
   startKpi,
-  type Tables,
   transactions,
 } from "./program.ts";
+import { readTables, sameTables, type Tables } from "./tables.ts";
 
 /** How many rows there are, and how many of them at first. */
 export const ROWS = 460;

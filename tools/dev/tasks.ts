@@ -99,7 +99,8 @@ export const FAULTS = command({
       default: "100000",
       help: "states of the disk after a power cut that crash-states tries",
     },
-    record: { help: "writes the table into docs/faults.md" },
+    kills: { value: "N", default: "10000", help: "kills over random settings in campaign" },
+    record: { help: "writes the tables of the suites that ran into docs/faults.md" },
   },
   examples: ["faults kills --seed 7"],
 });
