@@ -21,15 +21,13 @@ import { addTotals } from "./windows/accounting.ts";
 import { nextWatermark } from "./windows/watermark.ts";
 import type { ReadOptions, WriteOptions } from "./options.ts";
 import { unlessStopped } from "./wait.ts";
-import { type Asides, mergeChunks, type Pipeline, type PreparedChunk } from "./pipeline.ts";
+import { mergeChunks, type Outputs, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 
 /** What a query consists of. */
 export interface QueryParts {
   readonly source: Source;
   readonly pipeline: Pipeline;
-  readonly sink: Sink;
-  /** Where rows go beside the windows. */
-  readonly asides: Asides<Sink>;
+  readonly sinks: Outputs<Sink>;
   readonly checkpoint: Checkpoint;
   /** Where the first batch begins, if the checkpoint does not say it yet. */
   readonly first?: InitialOffsets | undefined;
@@ -119,7 +117,7 @@ export class MicroBatches {
 
   /** Runs the next batch if one is due; returns its progress, or `undefined` if none was. */
   async runNext(limits: TriggerLimits = {}): Promise<BatchProgress | undefined> {
-    const { source, pipeline, sink, asides, checkpoint, reading, writing } = this.#parts;
+    const { source, pipeline, sinks, checkpoint, reading, writing } = this.#parts;
     const watch = stopwatch(writing.now ?? Date.now);
     const { batchId, planned } = this.#cursor;
     const latest = await unlessStopped(askOffsets(source, "latestOffsets"), this.#stop);
@@ -149,9 +147,9 @@ export class MicroBatches {
     const batch = mergeChunks(chunks, batchId);
     const { mode, size, merges, delay, idleAfter } = pipeline;
     const step = advanceState(this.#entry.state, batch.groups, { mode, size, merges, ...marks });
-    await sink.addBatch(batchId, pipeline.rows(step.emitted)); // 4. write, idempotent by batch id
-    for (const [kind, rows] of Object.entries(batch.asides)) {
-      if (rows) await asides[kind as keyof Asides<Sink>]?.addBatch(batchId, rows);
+    const tables = { result: pipeline.rows(step.emitted), ...batch.asides };
+    for (const [name, rows] of Object.entries(tables)) { // 4. write, idempotent by batch id
+      if (rows) await sinks[name as keyof Outputs<Sink>]?.addBatch(batchId, rows);
     }
     watch.lap("addBatch");
 
@@ -192,7 +190,7 @@ export class MicroBatches {
         latestOffset: byTopic(latest),
         ...(lostOffsets > 0 || source.lostOffsets !== undefined) && { lostOffsets },
       },
-      sink: sink.description,
+      sink: sinks.result.description,
     });
   }
 

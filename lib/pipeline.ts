@@ -16,7 +16,7 @@ import {
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, partialGroups, rowsOf } from "./windows/frame.ts";
 import type { Group, Merge } from "./windows/state.ts";
-import type { RowCounts } from "./windows/accounting.ts";
+import type { RowCounts } from "./progress.ts";
 import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
 import type { WriteOptions } from "./options.ts";
 import { type QueryPlan, SCORE } from "./plan.ts";
@@ -28,7 +28,7 @@ import {
   newestByPartition,
 } from "./windows/watermark.ts";
 import { readLines } from "./json/lines.ts";
-import { leaveFrame } from "./memory.ts";
+import { leaveFrame } from "./leave_frame.ts";
 import { type Chunk, type ChunkPlan, lengthOf, placeOf, type Slice } from "./threads/chunk.ts";
 import { ChunkPool } from "./threads/pool.ts";
 
@@ -51,7 +51,15 @@ export interface PreparedChunk extends RowCounts {
 }
 
 /** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
-export type Asides<T> = { readonly rejected?: T | undefined; readonly rows?: T | undefined };
+export interface Asides<T> {
+  readonly rejected?: T | undefined;
+  readonly rows?: T | undefined;
+}
+
+/** What a query writes, or where: the windows, and rows beside them. */
+export interface Outputs<T> extends Asides<T> {
+  readonly result: T;
+}
 
 /** What somebody takes of a query. */
 type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;

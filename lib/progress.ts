@@ -1,7 +1,7 @@
 import type { State, Step } from "./windows/state.ts";
 import type { Offsets } from "./core/types.ts";
 import { isoTime } from "./core/time.ts";
-import type { RowCounts, RowTotals } from "./windows/accounting.ts";
+import type { RowTotals } from "./windows/accounting.ts";
 import type { EventTimeStats } from "./windows/watermark.ts";
 
 /** Where a query stands: what its next batch finds. */
@@ -74,6 +74,9 @@ export interface RowAccounting {
   /** All batches so far: read = counted + late + rejected + open. */
   readonly total: RowTotals & { readonly open: number };
 }
+
+/** Rows of one batch that did not go the usual way. */
+export type RowCounts = Pick<RowAccounting, "rejected" | "malformed" | "unscored">;
 
 /** What a batch reports, before the query adds who it is. */
 export type BatchProgress = Omit<StreamingQueryProgress, "id" | "runId" | "name">;

@@ -1,4 +1,5 @@
 import type { DataFrame } from "polars";
+import type { Sink } from "./core/types.ts";
 import type { QueryStanding, StreamingQueryProgress } from "./progress.ts";
 import { parseDuration } from "./core/duration.ts";
 import { askOffsets } from "./core/source_calls.ts";
@@ -41,32 +42,14 @@ export class StreamingQuery {
   /** Resolved each time a look at the source finds nothing to do. */
   #idle: (() => void)[] = [];
 
-  private constructor(
-    parts: QueryParts,
-    batches: MicroBatches,
-    stop: AbortController,
-  ) {
+  /** Runs batches from here on; once `stop` is aborted it waits for the source no longer. */
+  constructor(parts: QueryParts, batches: MicroBatches, stop: AbortController) {
     this.#stop = stop;
     this.id = parts.checkpoint.id;
     this.name = parts.writing.name ?? null;
     this.#parts = parts;
     this.#batches = batches;
     this.#ended = this.#run();
-  }
-
-  /** Prepares the sinks, reads the checkpoint and starts to run batches; if it throws, `closeParts` is due. */
-  static async start(parts: QueryParts): Promise<StreamingQuery> {
-    const { checkpoint: { id }, sink, asides } = parts;
-    const stop = new AbortController();
-    const batches = await MicroBatches.resume(parts, stop.signal);
-    const { batchId, conf } = batches.cursor;
-    await sink.open?.(id, { batchId, isNew: batchId === 0 });
-    for (const [kind, aside] of Object.entries(asides)) {
-      const isNew = batchId === 0 || conf?.[kind] !== aside?.description;
-      // Under a name of its own, so that no two sinks can share a folder.
-      await aside?.open?.(`${id}/${kind}`, { batchId, isNew });
-    }
-    return new StreamingQuery(parts, batches, stop);
   }
 
   get isActive(): boolean {
@@ -224,15 +207,15 @@ export class StreamingQuery {
 
 /** Closes all that a query consists of; what does not close in time is left to itself. */
 export async function closeParts(
-  { pipeline, source, sink, asides, checkpoint }:
-    & Pick<QueryParts, "source" | "sink" | "asides">
+  { pipeline, source, sinks, checkpoint }:
+    & Pick<QueryParts, "source" | "sinks">
     & { [Part in "pipeline" | "checkpoint"]: QueryParts[Part] | undefined },
 ): Promise<void> {
   pipeline?.close();
   const closing = Promise.try(() => source.close());
   await Promise.allSettled([
     unlessStopped(closing, AbortSignal.abort()),
-    ...[sink, ...Object.values(asides)].map((sink) => Promise.try(() => sink?.close?.())),
+    ...Object.values(sinks).map((sink: Sink | undefined) => Promise.try(() => sink?.close?.())),
   ]);
   await Promise.allSettled([checkpoint?.close()]); // after the sinks: it lets another query in
 }

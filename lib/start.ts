@@ -1,8 +1,10 @@
 import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
+import type { Cursor } from "./checkpoint/resume.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, OutputMode, Sink, Source } from "./core/types.ts";
 import { readsOf } from "./expressions.ts";
 import type { ReadOptions, WriteOptions } from "./options.ts";
+import { MicroBatches, type QueryParts } from "./micro_batch.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { QueryPlan } from "./plan.ts";
 import { closeParts, StreamingQuery } from "./query.ts";
@@ -23,7 +25,7 @@ export async function startQuery(
   check: () => void,
 ): Promise<StreamingQuery> {
   const { source, options: reading } = plan;
-  const asides = { rejected: writing?.rejected, rows: writing?.rows?.sink };
+  const sinks = { result: sink, rejected: writing?.rejected, rows: writing?.rows?.sink };
   let pipeline: Pipeline | undefined;
   let checkpoint: Checkpoint | undefined;
   try {
@@ -36,11 +38,26 @@ export async function startQuery(
     const first = end ? { end, sourceId: source.identity } : undefined;
     const identity = identityOf(plan, outputMode);
     checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
-    const parts = { source, reading, first, pipeline, sink, asides, writing, checkpoint };
-    return await StreamingQuery.start(parts);
+    const parts = { source, reading, first, pipeline, sinks, writing, checkpoint };
+    const stop = new AbortController();
+    const batches = await MicroBatches.resume(parts, stop.signal);
+    await openSinks(parts, batches.cursor);
+    return new StreamingQuery(parts, batches, stop);
   } catch (error) {
-    await closeParts({ source, pipeline, sink, asides, checkpoint });
+    await closeParts({ source, pipeline, sinks, checkpoint });
     throw error;
+  }
+}
+
+/** Prepares the sinks; those beside the result under names of their own, so that no two can share a folder. */
+async function openSinks(
+  { checkpoint: { id }, sinks: { result, ...others } }: QueryParts,
+  { batchId, conf }: Cursor,
+): Promise<void> {
+  await result.open?.(id, { batchId, isNew: batchId === 0 });
+  for (const [name, sink] of Object.entries(others)) {
+    const isNew = batchId === 0 || conf?.[name] !== sink?.description;
+    await sink?.open?.(`${id}/${name}`, { batchId, isNew });
   }
 }
 

@@ -9,13 +9,6 @@ export interface RowTotals {
   readonly rejected: number;
 }
 
-/** Rows of one batch that did not go the usual way. */
-export interface RowCounts {
-  readonly rejected: number;
-  readonly malformed: number;
-  readonly unscored: number;
-}
-
 /** Adds what one batch did to the totals; `partialRows` are the rows of its groups, late or not. */
 export function addTotals(
   total: RowTotals,

@@ -6,7 +6,7 @@ import { asTimestamps, doubles, partialGroups, rowsOf } from "../../lib/windows/
 import { avg, count, max, min, sum } from "../../lib/windows/functions.ts";
 import type { Group } from "../../lib/windows/state.ts";
 import { windowSpec } from "../../lib/windows/window.ts";
-import { leaveFrame } from "../../lib/memory.ts";
+import { leaveFrame } from "../../lib/leave_frame.ts";
 
 const COUNT = { n: count() };
 

@@ -1,7 +1,7 @@
 import { deepEqual, match, ok, rejects, throws } from "node:assert/strict";
 import pl, { type Expr } from "polars";
 import { count, isoTime, MemorySink, MemorySource, readStream, type Schema, sum } from "lib";
-import { Bench, SCHEMA } from "./query_bench.ts";
+import { Bench, SCHEMA } from "../query_bench.ts";
 
 Deno.test("a trigger that is no duration is refused before anything runs", async () => {
   await using bench = new Bench();

@@ -2,9 +2,9 @@ import { deepEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
 import pl, { type Expr } from "polars";
 import { sum } from "lib";
-import { fieldsRead, readsOf } from "../lib/expressions.ts";
-import { addColumns, aggregationOf, sampleOf } from "../lib/verbs/columns.ts";
-import type { Schema } from "../lib/core/types.ts";
+import { fieldsRead, readsOf } from "../../lib/expressions.ts";
+import { addColumns, aggregationOf, sampleOf } from "../../lib/verbs/columns.ts";
+import type { Schema } from "../../lib/core/types.ts";
 
 const NAMES = ["a", "b", "c", 'q"uote', "co(l", "Sum", "^d"];
 const SCHEMA: Schema = NAMES.map((name) => ({ name, type: "double" }));
