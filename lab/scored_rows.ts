@@ -1,4 +1,11 @@
-import { limitOffsets, type Schema, type Scorer, type Source, TRANSACTION_SCHEMA } from "lib";
+import {
+  limitOffsets,
+  type Offsets,
+  type Schema,
+  type Scorer,
+  type Source,
+  TRANSACTION_SCHEMA,
+} from "lib";
 import { ChunkReader } from "../lib/threads/reader.ts";
 import { sameOffsets } from "../lib/core/offsets.ts";
 import type { NumberColumn } from "../lib/core/types.ts";
@@ -35,13 +42,15 @@ export interface TracedRows extends ScoredRows {
 
 /**
  * Reads and scores a topic once, from its beginning to its end as it is now, in the batches that a
- * query with this limit makes of a backlog. The source stays open.
+ * query with this limit makes of a backlog, or in those of a query whose batches had these `ends`. The
+ * source stays open.
  */
 export async function readScoredRows(
   source: Source,
-  { model, maxOffsetsPerTrigger, schema = TRANSACTION_SCHEMA }: {
+  { model, maxOffsetsPerTrigger, ends, schema = TRANSACTION_SCHEMA }: {
     model: Scorer;
     maxOffsetsPerTrigger?: number;
+    ends?: readonly Offsets[];
     schema?: Schema;
   },
 ): Promise<TracedRows> {
@@ -67,9 +76,11 @@ export async function readScoredRows(
   try {
     const latest = await source.latestOffsets();
     let start = await source.earliestOffsets();
-    for (; !sameOffsets(start, latest); batches++) {
-      const end = limitOffsets(start, latest, maxOffsetsPerTrigger);
-      const likelyEnd = limitOffsets(end, latest, maxOffsetsPerTrigger);
+    const endOf = (batch: number, start: Offsets) =>
+      ends ? ends[batch] ?? start : limitOffsets(start, latest, maxOffsetsPerTrigger);
+    for (; ends ? batches < ends.length : !sameOffsets(start, latest); batches++) {
+      const end = endOf(batches, start);
+      const likelyEnd = endOf(batches + 1, end);
       for await (const { parsed, scores, slices } of reader.chunks(start, end, likelyEnd)) {
         const [time, label, amount, clock] = names.map((name) =>
           parsed.columns[name] as NumberColumn

@@ -156,6 +156,7 @@ Deno.test("experiments see a live stream side by side, the restart loses nothing
     );
     match(live.answer!.text, /\*\*The restart\.\*\* Batch \d+.* nothing was lost or counted twice/);
     match(live["checkpoint-analysis"]!.text, /more came in while the query was down or ran again/);
+    match(live["what-if"]!.text, /^At 30 seconds and 0\.23: n_txn \d+, /);
     match(live.check!.text, /TASK D COMPLETE/);
   }
 });

@@ -1,10 +1,10 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { colorAt } from "./colors.ts";
-import { type Displayable, displayable, html, plain } from "./display.ts";
+import { count, type Displayable, displayable, html, many, plain } from "./display.ts";
 import { nameOf, type Run } from "./run.ts";
 import { FIGURE_SCRIPT } from "./figure_script.ts";
-import { STYLE } from "./style.ts";
+import { FIGURE_STYLE } from "./style.ts";
 import { greatest } from "./statistics.ts";
 
 /** What a figure says of one run, in the run's colour. */
@@ -41,6 +41,20 @@ export function answersOf(
     color: colorAt(run.position),
     says: say(run, i),
   }));
+}
+
+/** Most windows that a chart draws, those of all runs together: about 500 bytes each. */
+const DRAWN = 240;
+
+/** Which windows a chart has room for, the first ones, and what its note says of that. */
+export function room(runs: readonly Run[]) {
+  const tables = runs.flatMap(({ kpi, open }) => [kpi, open]);
+  const starts = tables.flatMap((table) => table.getColumn("window_start").toArray().map(Number));
+  const sorted = Float64Array.from(new Set(starts)).sort();
+  const most = Math.max(1, Math.floor(DRAWN / runs.length));
+  const isDrawn = ({ start }: { start: number }) => start <= (sorted[most - 1] ?? Infinity);
+  const of = `${count(most)} of ${many(sorted.length, "window")}`;
+  return { isDrawn, left: sorted.length > most ? ` Drawn are the first ${of}.` : "" };
 }
 
 /** What makes a mark invisible, but for its title, which says its values. */
@@ -81,7 +95,7 @@ export function figure(
   const lines = answers.map(({ color }, i) =>
     `<div><span aria-hidden="true" style="color:${color}">■</span> ${html(texts[i]!)}</div>`
   );
-  const page = `${STYLE}<figure class="kpi-figure"><b>${html(question)}</b>
+  const page = `${FIGURE_STYLE}<figure class="kpi-figure"><b>${html(question)}</b>
 <div>${lines.join("")}</div><div class="plot">${drawings.join("")}</div>
 <figcaption>${html(note)}</figcaption></figure>${isStatic ? "" : FIGURE_SCRIPT}`;
   return displayable(page, [question, ...texts, note].join("\n"));

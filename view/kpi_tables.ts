@@ -17,22 +17,26 @@ export function totals(kpi: DataFrame): Record<string, number | null> {
   };
 }
 
-/** Returns a caption, and the rows that counts open in the page. */
-function opening(caption: string, run: Run, windows: DataFrame): TableOptions {
-  const { behind, left = 0 } = rowsBehind(run, windows) ?? {};
-  const more = left > 0 ? `; the last ${many(left, "count")} with too many rows for a page` : "";
-  return { caption: `${caption}${more}`, ...behind && { behind } };
+/** Windows that a table shows, and rows that all of them carry in their page, about 60 bytes each. */
+const [WINDOWS, ROWS] = [25, 2400];
+
+/** Returns a caption, and the rows that counts open in the page: `most` of them. */
+function opening(caption: string, run: Run, windows: DataFrame, most: number): TableOptions {
+  const { behind, left = 0 } = rowsBehind(run, windows, { most, shown: WINDOWS }) ?? {};
+  const more = left > 0 ? `; ${many(left, "count")} without rows: a table carries ${most}` : "";
+  return { caption: `${caption}${more}`, maxRows: WINDOWS, ...behind && { behind } };
 }
 
 /** Shows the final and the open windows of each run; in a page tp, fp and fn open their rows. */
 export function kpiTables(runs: readonly Run[]): Displayable {
+  const most = Math.floor(ROWS / (2 * runs.length));
   return stack(runs.flatMap((run, i) => {
     const name = nameOf(run);
     return [
       heading(`Experiment ${i + 1}: results with watermark ${name}`),
       run.kpi.height > 0
         ? table(run.kpi, {
-          ...opening(`Final windows, watermark ${name}`, run, run.kpi),
+          ...opening(`Final windows, watermark ${name}`, run, run.kpi, most),
           ...!isOverlapping(run) && { totals: totals(run.kpi) },
         })
         : paragraphs(["No window is final."]),
@@ -44,6 +48,7 @@ export function kpiTables(runs: readonly Run[]): Displayable {
               "they are written only when newer rows close them",
             run,
             run.open,
+            most,
           ),
         )
         : paragraphs(["No window is still open."]),

@@ -5,44 +5,55 @@ import { type KeptRow, keptRows, type Kind, KINDS } from "./kept_rows.ts";
 import { commonStarts, finalIn, isOverlapping, nameOf, type Run } from "./run.ts";
 import { table, type TableOptions } from "./table.ts";
 
-/** Most rows that one table carries in its page: about 60 bytes each. */
-const MOST = 2000;
 const AMOUNTS = ["caught", "missed", "falsely stopped", "lost to lateness"];
 const NAMES = ["event_time", "partition", "offset", "Amount", "fraud_prob", "Class"];
 
-/** Returns the rows that the counts tp, fp and fn of a run's table open, and how many counts do not. */
+/**
+ * Returns the rows that the counts tp, fp and fn of a run's table open, at most so many, and how many
+ * counts of the `shown` first windows open none.
+ */
 export function rowsBehind(
   run: Run,
   windows: Run["kpi"],
+  { most, shown }: { readonly most: number; readonly shown: number },
 ): { behind: NonNullable<TableOptions["behind"]>; left: number } | undefined {
   if (!run.alerts) return undefined;
   const starts = windows.getColumn("window_start").toArray().map(Number);
-  const isShown = new Set(starts);
+  const isIn = new Set(starts);
   const all = keptRows(run).filter(({ kind, counted }) =>
-    kind && counted.some((start) => isShown.has(start))
+    kind && counted.some((start) => isIn.has(start))
   );
-  const rows = all.slice(0, MOST);
   const cells = new Map<string, number[]>();
   all.forEach(({ kind, counted }, i) => {
-    for (const start of counted.filter((start) => isShown.has(start))) {
-      for (const  of of[start, "all"]) {
-        cells.getOrInsertComputed(`${kind} ${of}`, () => []).push(i);
+    for (const start of counted.filter((start) => isIn.has(start))) {
+      for (const place of [start, "all"]) {
+        cells.getOrInsertComputed(`${kind} ${place}`, () => []).push(i);
       }
     }
   });
-  const isWhole = (indexes: readonly number[]) => indexes.every((i) => i < rows.length);
-  const left = [...cells].filter(([of, rows]) => !of.endsWith("all") && !isWhole(rows)).length;
+  const isWhole = (indexes: readonly number[]) => indexes.every((i) => i < most);
+  const found = (row: number, column: string) =>
+    cells.get(`${column} ${row < 0 ? "all" : starts[row]}`) ?? [];
   const of = (row: number, column: string) => {
-    const indexes = cells.get(`${column} ${row < 0 ? "all" : starts[row]}`) ?? [];
+    const indexes = found(row, column);
     return isWhole(indexes) ? indexes : [];
   };
+  // The row of totals, then those of the windows.
+  const shownRows = [-1, ...starts.slice(0, shown).keys()];
+  const opened = shownRows.flatMap((row) => KINDS.map((kind) => found(row, kind)));
+  const left = opened.slice(KINDS.length).filter((indexes) => !isWhole(indexes)).length;
+  const needed = opened.filter(isWhole).reduce(
+    (n, indexes) => Math.max(n, ...indexes.slice(-1)),
+    -1,
+  );
   const values = ({ time, partition, offset, amount, probability, label }: KeptRow) => [
     new Date(time).toISOString(),
     partition,
     offset,
-    ...[amount, probability, label].map((value) => Number.isNaN(value) ? null : value),
+    ...[amount, Number(probability.toPrecision(9)), label] // a float32 has no more
+      .map((value) => Number.isNaN(value) ? null : value),
   ];
-  return { behind: { names: NAMES, rows: rows.map(values), of }, left };
+  return { behind: { names: NAMES, rows: all.slice(0, needed + 1).map(values), of }, left };
 }
 
 /** Shows each alert and each missed fraud under its window, and what became of it under each watermark. */

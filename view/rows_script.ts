@@ -20,7 +20,7 @@ export function openRows(box: HTMLElement, enliven: (box: HTMLElement) => void):
   const shown = document.createElement("div");
   shown.className = "behind";
   shown.ariaLive = "polite";
-  table.after(shown);
+  box.append(shown);
 
   const element = (name: string, text = "", parent?: Element) => {
     const made = document.createElement(name);

@@ -1,5 +1,5 @@
 import type { DataFrame } from "polars";
-import { STYLE } from "./style.ts";
+import { TABLE_STYLE } from "./style.ts";
 import { ROWS_SCRIPT, rowsAsJson, type RowsBehind } from "./rows_script.ts";
 import { TABLE_SCRIPT } from "./table_script.ts";
 import { clock, count, type Displayable, displayable, html, percent, plain } from "./display.ts";
@@ -76,7 +76,7 @@ export function table(rows: DataFrame, options: TableOptions = {}): Displayable 
   const trs = body.map((texts, i) =>
     `<tr${marked?.has(i) ? ' class="m"' : ""}>${cells(texts, i)}</tr>`
   );
-  const page = `${STYLE}<div class="kpi-table"><table>
+  const page = `${TABLE_STYLE}<div class="kpi-table"><table>
 ${caption && `<caption><span>${html(caption)}</span></caption>`}<thead><tr>${
     heads.join("")
   }</tr></thead><tbody>

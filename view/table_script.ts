@@ -52,7 +52,7 @@ export function enlivenTable(box: HTMLElement): void {
     link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(`${lines.join("\r\n")}\r\n`)}`;
     link.click();
   });
-  box.prepend(csv);
+  table.after(csv);
 }
 
 /** The script behind a table, which finds it as the element before itself. */

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { clock, count, type Displayable, percent } from "./display.ts";
 import { wilson } from "./statistics.ts";
 import { colorAt, GREY } from "./colors.ts";
-import { answersOf, figure, HIT, timeAxis } from "./figure.ts";
+import { answersOf, figure, HIT, room, timeAxis } from "./figure.ts";
 import {
   closingOf,
   commonStarts,
@@ -18,7 +18,8 @@ const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
 
 /** Shows how many rows each watermark dropped, window by window. */
 export function lostByWindow(runs: readonly Run[]): Displayable {
-  const windows = runs.flatMap(windowsOf);
+  const { isDrawn, left } = room(runs);
+  const windows = runs.flatMap(windowsOf).filter(isDrawn);
   const isSliding = runs.some(isOverlapping);
   const withText = windows.length > 50 ? [] : windows.filter(({ late }) => late > 0); // room for digits
   const bar = { x1: "x1", x2: "x2", inset: 0.5 };
@@ -38,9 +39,10 @@ export function lostByWindow(runs: readonly Run[]): Displayable {
       const { words } = lossOf(run);
       return `${words} lost`;
     }),
-    note: isSliding
+    note: (isSliding
       ? "Windows overlap: a bar has the rows that were too late for all of their windows, at the last of them."
-      : "Rows that came after their window was closed. Those of windows still open could not be lost yet.",
+      : "Rows that came after their window was closed. Those of windows still open could not be lost yet.") +
+      left,
     plots: [{ height: 190, x: byWindow(windows), y: { label: "rows dropped as late" }, marks }],
   });
 }
@@ -51,6 +53,7 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
     { name: "precision", of: "n_alert", label: "precision: alerts that were fraud" },
     { name: "recall", of: "n_fraud_true", label: "recall: frauds that were alerted" },
   ] as const;
+  const { isDrawn, left } = room(runs);
   const common = commonStarts(runs);
   const windows = runs.flatMap(windowsOf).filter(({ start, isFinal }) =>
     isFinal && common.has(start)
@@ -66,9 +69,10 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
       }).join(", ");
     }),
     note: (runs.length > 1 ? `Counted ${finalIn(runs)}. ` : "") +
-      "Lines: 95% intervals (Wilson). A cross: no alert (precision) or no fraud (recall).",
+      "Lines: 95% intervals (Wilson). A cross: no alert (precision) or no fraud (recall)." + left,
     plots: metrics.map(({ name, of, label }) => {
-      const points = windows.map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
+      const points = windows.filter(isDrawn)
+        .map((w) => ({ ...w, ...wilson(w.tp, w[of]), share: w.tp / w[of] }));
       const nulls = points.filter((p) => p[of] === 0);
       const marks = [
         Plot.ruleY([0]),
@@ -86,7 +90,7 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
         }),
       ];
       const y = { domain: [0, 1], label, ticks: 4, tickFormat: "%" };
-      return { height: 180, x: { ...byWindow(windows), inset: 8 }, y, marks };
+      return { height: 180, x: { ...byWindow(points), inset: 8 }, y, marks };
     }),
   });
 }
@@ -147,9 +151,11 @@ export function finality(runs: readonly Run[]): Displayable {
       return { ...w, isFinal, at, seconds: (at - w.end) / 1000 };
     })
   );
+  const { isDrawn, left } = room(runs);
+  const drawn = waits.map((own) => own.filter(isDrawn));
   const grey = { x1: "start", x2: "end", y: "start", fill: GREY, insetTop: 2, insetBottom: 2 };
   const ends = waits.map(([first]) => first?.at ?? 0);
-  const marks = waits.map((own, i) => {
+  const marks = drawn.map((own, i) => {
     const line = { y: "start", dy: 4 * i - 2 * (runs.length - 1) };
     const textAnchor = ends[i]! < greatest(ends) ? "end" : "start";
     const name = { x: "at", text: "name", textAnchor } as const;
@@ -176,9 +182,9 @@ export function finality(runs: readonly Run[]): Displayable {
       }),
     ];
   });
-  const shownWindows = new Set(waits.flat().map(({ start }) => start)).size;
+  const shownWindows = new Set(drawn.flat().map(({ start }) => start)).size;
   const height = 70 + (shownWindows > 40 ? 6 : 15) * shownWindows;
-  const time = timeAxis(waits.flat().flatMap(({ start, at }) => [start, at]));
+  const time = timeAxis(drawn.flat().flatMap(({ start, at }) => [start, at]));
   const every = Math.ceil(shownWindows / 40);
   const y = {
     type: "band",
@@ -195,7 +201,8 @@ export function finality(runs: readonly Run[]): Displayable {
         : `final ${summary(seconds, "s after a window's end")} s; ${open} still open`;
     }),
     note:
-      "Grey: the window. Line: the wait until it was written (dot), by the newest event's time.",
+      "Grey: the window. Line: the wait until it was written (dot), by the newest event's time." +
+      left,
     plots: [{ height, marginLeft: 70, x: { ...time, label: "event time (UTC)" }, y, marks }],
   });
 }

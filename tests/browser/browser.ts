@@ -1,6 +1,6 @@
 /** What the browser tests share: Chromium, the notebook under test, the folder for pictures. */
 import { join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 import { chromiumFlags, findChromium, ROOT } from "../../tools/jupyter/env.ts";
 
 /** Names the notebook under test, relative to the project; `TEST_NOTEBOOK` names another one. */
@@ -47,4 +47,25 @@ export async function outputFolder(): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, ".gitignore"), "*\n");
   return folder;
+}
+
+/** Runs axe-core's rules in the page and returns one text a violation. */
+export async function violations(page: Page): Promise<readonly string[]> {
+  await page.addScriptTag({ path: join(ROOT, "node_modules", "axe-core", "axe.min.js") });
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run(context: object, options: object): Promise<
+          { violations: { id: string; help: string; nodes: { html: string }[] }[] }
+        >;
+      };
+    };
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+    // Inside a chart that is one image with one text, Plot labels its groups, which no screen reader reads out.
+    const context = { exclude: [["svg[role=img] g"]] };
+    const result = await axe.run(context, { runOnly: { type: "tag", values: tags } });
+    return result.violations.map(({ id, help, nodes }) =>
+      `${id}: ${help}, ${nodes.length} times, as in ${nodes[0]?.html.slice(0, 160)}`
+    );
+  });
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Page } from "playwright-core";
 import { ensureEnvironment, ROOT } from "../../tools/jupyter/env.ts";
 import { writeReport } from "../../tools/jupyter/report.ts";
 import {
@@ -11,29 +10,9 @@ import {
   outputFolder,
   OUTPUTS,
   parametersFor,
+  violations,
   WITHOUT_BROWSER,
 } from "./browser.ts";
-
-/** Runs axe-core's rules in the page and returns one text a violation. */
-async function violations(page: Page): Promise<readonly string[]> {
-  await page.addScriptTag({ path: join(ROOT, "node_modules", "axe-core", "axe.min.js") });
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: {
-        run(context: object, options: object): Promise<
-          { violations: { id: string; help: string; nodes: { html: string }[] }[] }
-        >;
-      };
-    };
-    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
-    // Inside a chart that is one image with one text, Plot labels its groups, which no screen reader reads out.
-    const context = { exclude: [["svg[role=img] g"]] };
-    const result = await axe.run(context, { runOnly: { type: "tag", values: tags } });
-    return result.violations.map(({ id, help, nodes }) =>
-      `${id}: ${help}, ${nodes.length} times, as in ${nodes[0]?.html.slice(0, 160)}`
-    );
-  });
-}
 
 Deno.test({
   name: "the exported report opens with the network off, in both themes and on paper",

@@ -5,7 +5,7 @@ import { replay } from "replay";
 import { readScoredRows, whatIf, whatIfData, whatIfFigure } from "../../lab/mod.ts";
 import { jupyterDisplay } from "../../view/display.ts";
 import { ROOT } from "../../tools/jupyter/env.ts";
-import { openBrowser, outputFolder, WITHOUT_BROWSER } from "./browser.ts";
+import { openBrowser, outputFolder, violations, WITHOUT_BROWSER } from "./browser.ts";
 
 Deno.test({
   name: "the what-if figure answers the keyboard offline, and leads from a count to its rows",
@@ -79,15 +79,66 @@ Deno.test({
       await using context = await browser.newContext({ offline: true });
       const page = await context.newPage();
       await page.setContent(html);
-      const buttons = page.locator("[data-part=table] button");
+      const buttons = page.locator("[data-part=table] td button");
       ok(await buttons.count() > 5);
-      for (const at of [0, 3, 5]) {
-        const count = Number(await buttons.nth(at).textContent());
+      const opens = async (at: number) => {
+        const [count, head] = await Promise.all([
+          buttons.nth(at).textContent(),
+          buttons.nth(at).evaluate((button) => {
+            const { cellIndex, parentElement } = button.parentElement as HTMLTableCellElement;
+            const kind = button.closest("table")!.tHead!.rows[0]!.cells[cellIndex]!.textContent;
+            return `${kind} of ${(parentElement as HTMLTableRowElement).cells[0]!.textContent}`;
+          }),
+        ]);
         await buttons.nth(at).focus();
         await page.keyboard.press("Enter");
-        equal(await page.locator("[data-part=rows] tbody tr").count(), count);
-      }
+        const rows = page.locator("[data-part=rows]");
+        equal(await rows.locator("tbody tr").count(), Number(count));
+        equal(await rows.locator("caption").textContent(), `${count} ${head}`);
+        equal(
+          await rows.locator("table").evaluate((table) => table === document.activeElement),
+          true,
+        );
+      };
+      for (const at of [0, 3, 5]) await opens(at);
+      await page.getByRole("button", { name: "n_alert", exact: true }).click();
+      equal(await page.locator("th[aria-sort=ascending]").textContent(), "n_alert");
+      await opens(4); // of the window of its line
+      await page.getByRole("slider", { name: "threshold" }).focus();
+      for (let i = 0; i < 3; i++) await page.keyboard.press("PageDown");
+      equal(await page.locator("th[aria-sort], [data-part=rows] table").count(), 0);
+      await opens(2); // of the window of its line, which is still sorted
     });
+
+    await t.step(
+      "its table gives CSV with exact values, and no rule of accessibility is broken",
+      async () => {
+        for (const colorScheme of ["light", "dark"] as const) {
+          await using context = await browser.newContext({ offline: true, colorScheme });
+          const page = await context.newPage();
+          await page.setContent(html);
+          await page.locator("[data-part=table] td button").first().click();
+          const [download] = await Promise.all([
+            page.waitForEvent("download"),
+            page.getByRole("button", { name: /^Save as CSV: Every window/ }).click(),
+          ]);
+          const [head, ...lines] = (await Deno.readTextFile((await download.path())!)).trim().split(
+            "\r\n",
+          );
+          equal(head!.split(",").slice(0, 3).join(), "window,n_txn,lost");
+          const { windows } = whatIf(data, { delay: 30_000, threshold: 0.23 });
+          deepEqual(
+            lines.map((line) => line.split(",").slice(0, 3)),
+            windows.map(({ n_txn, lost }, w) => [
+              new Date(data.starts[w]!).toISOString(),
+              `${n_txn}`,
+              `${lost}`,
+            ]),
+          );
+          deepEqual(await violations(page), []);
+        }
+      },
+    );
 
     await t.step("without scripts it is a table of the run's own setting", async () => {
       await using context = await browser.newContext({ javaScriptEnabled: false });
@@ -96,6 +147,10 @@ Deno.test({
       equal(await page.locator("input:visible").count(), 0);
       ok(await page.locator("[data-part=table] tbody tr").count() > 3);
       ok((await page.textContent("section"))!.includes("the run's own"));
+      ok(
+        await page.locator("svg title").count() > 50,
+        "charts say values as the browser shows them",
+      );
     });
 
     for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]] as const) {
@@ -108,6 +163,13 @@ Deno.test({
         await page.setContent(html);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
         ok(wide <= width, `${wide} px wide`);
+        const box = page.locator("[data-part=table]");
+        await box.evaluate((box) => box.scrollLeft = 1000);
+        const [left, cell] = await Promise.all(
+          [box, box.locator("tbody th").first()].map((part) => part.boundingBox()),
+        );
+        ok(Math.abs(left!.x - cell!.x) < 1, "the window stays in sight");
+        ok((await page.getByRole("slider").first().boundingBox())!.width > 250);
         await page.screenshot({ path: join(folder, `what_if_${width}_${colorScheme}.png`) });
       });
     }

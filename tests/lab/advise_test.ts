@@ -50,7 +50,7 @@ Deno.test("advise() recommends nothing from an empty topic or a few windows", as
   const empty = await advise(sourceOf([[]]), { ...settings, watermarks: ["1 minute"] });
   deepEqual(empty.alike, [""]);
   const said = (pass: Pass, delay = 30_000, threshold = 0.5) =>
-    whatIfFigure(pass.whatIf, { delay, threshold })[jupyterDisplay]()["text/html"];
+    whatIfFigure(pass.whatIf!, { delay, threshold })[jupyterDisplay]()["text/html"];
   match(said(empty), /No row is in a window/);
   const few = await advise(sourceOf(topic(2)), { ...settings, watermarks: ["1 minute"] });
   match(said(few), /Too few batches for a loss.* there are 2: /s);

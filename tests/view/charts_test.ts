@@ -1,6 +1,8 @@
 import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import * as Plot from "@observablehq/plot";
+import pl from "polars";
+import { asTimestamps, doubles } from "../../lib/windows/frame.ts";
 import { arrival, byBatch } from "../../view/batch_charts.ts";
 import { type Displayable, jupyterDisplay } from "../../view/display.ts";
 import { FIGURE_SCRIPT } from "../../view/figure_script.ts";
@@ -196,4 +198,22 @@ Deno.test("a chart that differs from its golden file leaves a page that shows bo
   equal(Deno.readTextFileSync(page).match(/<svg /g)?.length, 4);
   ok(isGolden(name, svg!));
   ok(!existsSync(page), "it goes once the chart is as it was");
+});
+
+Deno.test("charts by window draw what a page carries of many windows, say so, and speak of all", () => {
+  const [run] = runs as [Run];
+  const many = 1000;
+  const first = Number(run.kpi.getColumn("window_start").toArray()[0]);
+  const instants = (name: string, offset: number) =>
+    asTimestamps(doubles(name, Array.from({ length: many }, (_, i) => first + 1000 * i + offset)));
+  const rows = pl.concat(Array.from({ length: many }, () => run.kpi.head(1)));
+  const kpi = rows.withColumns(instants("window_start", 0), instants("window_end", 10_000));
+  const window = { size: 10_000, slide: 1000, offset: 0 };
+  for (const chart of [lostByWindow, precisionRecallByWindow, finality]) {
+    const { "text/html": html, "text/plain": text } = chart(
+      Array.from({ length: 3 }, () => ({ ...run, kpi, window, open: kpi.head(0) })),
+    )[jupyterDisplay]();
+    ok(html.length < 250_000, `${html.length} characters`);
+    match(text, /Drawn are the first 80 of 1,000 windows\.$/);
+  }
 });

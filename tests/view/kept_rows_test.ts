@@ -131,7 +131,7 @@ Deno.test("a table with more rows than a page can carry opens what it has, and s
   });
   const { html, text } = shown(kpiTables([run]));
   equal([...html.matchAll(/data-rows=/g)].length, 1);
-  match(text, /the last 1 count with too many rows for a page/);
+  match(text, /; 1 count without rows: a table carries 1200/);
 });
 
 Deno.test("rowsByWindow() and money() say what became of alerts under each watermark", () => {
