@@ -2,7 +2,6 @@ import { join } from "node:path";
 import {
   applyStep,
   type Group,
-  groupId,
   groupsOf,
   type Key,
   narrow,
@@ -56,17 +55,19 @@ export class StateLog {
 
   /** Returns the state after a batch; that before the first, -1, is empty. */
   async read(batchId: number): Promise<StateEntry> {
-    const state = newState();
+    let state = newState();
     if (batchId < 0) return { state, total: { read: 0, counted: 0, late: 0, rejected: 0 } };
     const last = await this.#file(batchId);
     const base = last.base ?? batchId;
     [this.#last, this.#base, this.#changes] = [batchId, base, 0];
     for (let id = base; id <= batchId; id++) {
       const { closed = [], groups } = id === batchId ? last : await this.#file(id);
-      const entries = groups.map((group) => [groupId(group), group] as const);
-      const changed = id === base ? entries : new Map(entries); // all of them are in no second map
-      if (changed instanceof Map) this.#changes += changed.size;
-      applyStep(state, { changed, closed });
+      if (id === base) state = newState(groups);
+      else {
+        const changed = groups.toArray();
+        this.#changes += changed.length;
+        applyStep(state, { changed, closed });
+      }
     }
     return { state, total: last.total };
   }

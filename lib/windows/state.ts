@@ -23,7 +23,7 @@ export type Merge = "add" | "addWhole" | "min" | "max";
 
 /** The open windows. */
 export interface State {
-  /** By window start, the groups of a window by `groupId`. */
+  /** By window start, the groups of a window by `keyId`. */
   readonly windows: Map<number, Map<string, Group>>;
   /** Groups, and rows in them. */
   size: number;
@@ -51,7 +51,7 @@ export interface Step {
 /** Returns a state of these groups. */
 export function newState(groups: Iterable<Group> = []): State {
   const state: State = { windows: new Map(), size: 0, rows: 0 };
-  for (const group of groups) putGroup(state, groupId(group), group);
+  for (const group of groups) putGroup(state, group);
   return state;
 }
 
@@ -68,7 +68,7 @@ export function groupsIn(state: State): Group[] {
 /** Carries a step out on the state it was found for, in place: only what changes is touched. */
 export function applyStep(
   state: State,
-  { changed, closed }: { changed: Iterable<Entry>; closed: readonly number[] },
+  { changed, closed }: { changed: { values(): Iterable<Group> }; closed: readonly number[] },
 ): void {
   for (const start of closed) {
     for (const { rows } of state.windows.get(start)?.values() ?? []) {
@@ -77,10 +77,11 @@ export function applyStep(
     }
     state.windows.delete(start);
   }
-  for (const [id, group] of changed) putGroup(state, id, group);
+  for (const group of changed.values()) putGroup(state, group);
 }
 
-function putGroup(state: State, id: string, group: Group): void {
+function putGroup(state: State, group: Group): void {
+  const id = keyId(group);
   const groups = state.windows.getOrInsertComputed(group.start, () => new Map());
   const old = groups.get(id);
   if (old === undefined) state.size++;
@@ -88,7 +89,14 @@ function putGroup(state: State, id: string, group: Group): void {
   groups.set(id, group);
 }
 
-/** Identifies a group in the state. */
+/** Identifies a group in its window; a text stands for itself, so that it is in memory once. */
+function keyId({ keys }: Group): string {
+  const [key] = keys;
+  const isText = keys.length === 1 && typeof key === "string" && !key.startsWith("\0");
+  return isText ? key : `\0${keys.length > 0 ? JSON.stringify(keys.map(plainKey)) : ""}`;
+}
+
+/** Identifies a group among all. */
 export function groupId({ start, keys }: Group): string {
   return keys.length === 0 ? String(start) : JSON.stringify([start, ...keys.map(plainKey)]);
 }
@@ -136,6 +144,7 @@ export function advanceState(
   const isBefore = (start: number, mark: number | null) =>
     mode !== "complete" && isClosed(start + size, mark);
   const updated = new Map<string, Group>();
+  const replaced = new Set<Group>();
   const late = new Set<string>();
   let lateRows = 0;
   // In order, since Polars groups in any: the same batch leaves the same file.
@@ -146,13 +155,16 @@ export function advanceState(
       lateRows += partial.rows;
       continue;
     }
-    const old = updated.get(id) ?? state.windows.get(partial.start)?.get(id);
+    const kept = state.windows.get(partial.start)?.get(keyId(partial));
+    if (kept !== undefined) replaced.add(kept);
+    const old = updated.get(id) ?? kept;
     updated.set(id, old === undefined ? partial : mergeGroups(old, partial, merges));
   }
   const closed = [...state.windows.keys()].filter((start) => isBefore(start, watermark));
   const isClosing = ([, { start }]: Entry) => isBefore(start, watermark);
   const others = (starts: readonly number[]) =>
-    starts.flatMap((start) => [...state.windows.get(start)!].filter(([id]) => !updated.has(id)));
+    starts.flatMap((start) => [...state.windows.get(start)!.values()])
+      .filter((group) => !replaced.has(group)).map((group): Entry => [groupId(group), group]);
   const removed = [...others(closed), ...[...updated].filter(isClosing)];
   const emitted = mode === "append"
     ? removed
