@@ -19,7 +19,7 @@ import type { Offsets, Sink, Source } from "./core/types.ts";
 import { isoTime } from "./core/time.ts";
 import { addTotals } from "./windows/accounting.ts";
 import { nextWatermark } from "./windows/watermark.ts";
-import type { ReadOptions, WriteOptions } from "./options.ts";
+import { DEFAULTS, type ReadOptions, type WriteOptions } from "./options.ts";
 import { unlessStopped } from "./wait.ts";
 import { mergeChunks, type Outputs, type Pipeline, type PreparedChunk } from "./pipeline.ts";
 
@@ -162,7 +162,8 @@ export class MicroBatches {
     applyStep(state, step);
     await checkpoint.writeState(batchId, { state, total }, step); // 5. keep the open windows
     await checkpoint.writeCommit(batchId, commit); // 6. done
-    const retained = Math.max(2, writing.minBatchesToRetain ?? 100); // a start reads two offsets
+    const { minBatchesToRetain = DEFAULTS.minBatchesToRetain } = writing;
+    const retained = Math.max(2, minBatchesToRetain); // a start reads the offsets of two
     if (batchId % 10 === 9) await checkpoint.purge(batchId + 1 - retained);
     watch.lap("commitOffsets");
 
@@ -202,7 +203,7 @@ export class MicroBatches {
   ): OffsetEntry | undefined {
     const { source, pipeline, reading, writing } = this.#parts;
     const end = limitOffsets(start, until, once ? Infinity : reading.maxOffsetsPerTrigger);
-    const mayBeEmpty = (writing.noDataMicroBatches ?? true) && !once &&
+    const mayBeEmpty = (writing.noDataMicroBatches ?? DEFAULTS.noDataMicroBatches) && !once &&
       pipeline.mode !== "complete";
     const closesWindows = mayBeEmpty &&
       this.#evictedWith !== undefined && this.#cursor.watermark > this.#evictedWith;
@@ -228,7 +229,7 @@ export class MicroBatches {
    * and so does a topic made anew, where a batch that was planned before reads nothing.
    */
   async #startOf(latest: Offsets): Promise<{ start: Offsets; lost: number }> {
-    const { source, reading: { failOnDataLoss = true } } = this.#parts;
+    const { source, reading: { failOnDataLoss = DEFAULTS.failOnDataLoss } } = this.#parts;
     const { planned } = this.#cursor;
     const there = { latest, identity: source.identity, seen: this.#latest };
     const { known, lost, isAnew, why } = findLoss(this.#cursor, there);

@@ -71,3 +71,12 @@ export interface WriteOptions extends QuerySettings {
   /** The clock, epoch ms. */
   readonly now?: (() => number) | undefined;
 }
+
+/** What holds where an option is absent. */
+export const DEFAULTS = {
+  startingOffsets: "earliest",
+  failOnDataLoss: true,
+  trigger: "0 seconds",
+  noDataMicroBatches: true,
+  minBatchesToRetain: 100,
+} satisfies Partial<ReadOptions & WriteOptions>;

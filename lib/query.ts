@@ -1,6 +1,7 @@
 import type { DataFrame } from "polars";
 import type { Sink } from "./core/types.ts";
 import type { QueryStanding, StreamingQueryProgress } from "./progress.ts";
+import { DEFAULTS } from "./options.ts";
 import { parseDuration } from "./core/duration.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import { pause, unlessStopped } from "./wait.ts";
@@ -143,7 +144,7 @@ export class StreamingQuery {
   }
 
   async #trigger(): Promise<void> {
-    const { trigger = "0 seconds" } = this.#parts.writing;
+    const { trigger = DEFAULTS.trigger } = this.#parts.writing;
     if (trigger === "once") {
       await this.#runNext({ once: true });
     } else if (trigger === "available-now") {

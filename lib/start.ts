@@ -3,7 +3,7 @@ import type { Cursor } from "./checkpoint/resume.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, OutputMode, Sink, Source } from "./core/types.ts";
 import { readsOf } from "./expressions.ts";
-import type { ReadOptions, WriteOptions } from "./options.ts";
+import { DEFAULTS, type ReadOptions, type WriteOptions } from "./options.ts";
 import { MicroBatches, type QueryParts } from "./micro_batch.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { QueryPlan } from "./plan.ts";
@@ -63,7 +63,11 @@ async function openSinks(
 
 /** Finds where a new query begins. Throws if `startingOffsets` names what is not there. */
 async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
-  const { startingOffsets = "earliest", startingTimestamp, failOnDataLoss = true } = options;
+  const {
+    startingOffsets = DEFAULTS.startingOffsets,
+    startingTimestamp,
+    failOnDataLoss = DEFAULTS.failOnDataLoss,
+  } = options;
   if (startingTimestamp !== undefined) return await source.offsetsForTime!(startingTimestamp);
   if (startingOffsets === "latest") return await askOffsets(source, "latestOffsets");
   const earliest = await askOffsets(source, "earliestOffsets");

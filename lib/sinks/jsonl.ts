@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import type { DataFrame } from "polars";
 import { plainRows } from "./plain_rows.ts";
 import { isoText } from "../core/time.ts";
-import { claim, writeBytes } from "../files.ts";
+import { writeBytes } from "../files.ts";
+import { claim } from "./claim.ts";
 import type { Sink, SinkStart } from "../core/types.ts";
 
 /** Rows that become text at once. */

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
-import { claim, makeFolder, writeFile } from "../files.ts";
+import { makeFolder, writeFile } from "../files.ts";
+import { claim } from "./claim.ts";
 import type { OutputMode, Sink, SinkStart } from "../core/types.ts";
 
 const OWNER = "_query.json";
