@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { lateRows, repair } from "lab";
 import { OnnxModel, readParquetFolder, selectModel } from "lib";
 import { makeFolder, writeFile } from "../lib/files.ts";
+import { many } from "../view/display.ts";
 import { numberOf, runCommand, UsageError } from "./command_line.ts";
 import { REPAIR } from "./tasks.ts";
 import { showWhile } from "./status_line.ts";
@@ -61,8 +62,10 @@ if (import.meta.main) {
         repaired.kpi.writeParquet(parquet),
       );
       console.log(
-        `${late.height} late rows put back into ${repaired.changes.height} windows: ` +
-          `${repaired.kpi.height} windows in ${join(to, `version=${version}`)}, ` +
+        `${many(late.height, "late row")} put back into ${
+          many(repaired.changes.height, "window")
+        }: ` +
+          `${many(repaired.kpi.height, "window")} in ${join(to, `version=${version}`)}, ` +
           `what changed in ${changes}`,
       );
     }),
