@@ -235,7 +235,7 @@ def starting_offsets(given: "str | dict", latest: dict) -> dict:
 
 
 def limit_offsets(start: dict, latest: dict, most: "int | None") -> dict:
-    """Splits a limit over the partitions by backlog, as Spark's Kafka source and lib/core/plan.ts do."""
+    """Splits a limit over the partitions by backlog, as Spark's Kafka source and lib/core/offsets.ts do."""
     sizes = {p: max(0, end - start[p]) for p, end in latest.items()}
     total = sum(sizes.values())
     if most is None or total <= most:
