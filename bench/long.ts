@@ -5,7 +5,7 @@ import { type GeneratedTopic, WINDOW_MS, type WindowTable } from "./generate.ts"
 /** Free space that has to be left, bytes. */
 const RESERVE = 10e9;
 /** Where a message's time stands: `{"event_time":"2024-01-01T10:00:00.000Z"`. */
-const TIME_AT = '{"event_time":"'.length;
+export const TIME_AT = '{"event_time":"'.length;
 const TIME_LENGTH = "2024-01-01T10:00:00.000Z".length;
 
 /**
@@ -18,18 +18,9 @@ export async function repeatTopic(topic: GeneratedTopic, times: number): Promise
   if (bavail * bsize < topic.bytes * times + RESERVE) {
     throw new Error(`It takes ${Math.ceil((topic.bytes * times + RESERVE) / 1e9)} GB of free disk`);
   }
-  await Deno.remove(dir, { recursive: true }).catch(() => {}); // what an interrupted run left
-  await Deno.mkdir(join(dir, "transactions"), { recursive: true });
   const starts = Object.keys(topic.reference.lr).map(Number);
   const span = Math.max(...starts) - Math.min(...starts) + WINDOW_MS;
-  for (let p = 0; p < topic.partitions; p++) {
-    const name = join("transactions", `partition-${p}.jsonl`);
-    const bytes = await Deno.readFile(join(topic.dir, name));
-    for (let copy = 0; copy < times; copy++) {
-      if (copy > 0) shiftTimes(bytes, span);
-      await Deno.writeFile(join(dir, name), bytes, { append: true });
-    }
-  }
+  await repeatLog(join(topic.dir, "transactions"), join(dir, "transactions"), { times, span });
   const { lr, rf } = topic.reference;
   return {
     ...topic,
@@ -39,6 +30,37 @@ export async function repeatTopic(topic: GeneratedTopic, times: number): Promise
     maxEventTime: topic.maxEventTime + (times - 1) * span,
     reference: { lr: repeated(lr, times, span), rf: repeated(rf, times, span) },
   };
+}
+
+/** Writes a topic log as so many copies of another, each `span` ms later than the one before. */
+export async function repeatLog(
+  from: string,
+  to: string,
+  { times, span }: { readonly times: number; readonly span: number },
+): Promise<void> {
+  await Deno.remove(to, { recursive: true }).catch(() => {}); // what an interrupted run left
+  await Deno.mkdir(to, { recursive: true });
+  for (const name of partitionFiles(from)) {
+    const bytes = await Deno.readFile(join(from, name));
+    for (let copy = 0; copy < times; copy++) {
+      if (copy > 0) shiftTimes(bytes, span);
+      await Deno.writeFile(join(to, name), bytes, { append: true });
+    }
+  }
+}
+
+/** Names the files of a topic log. */
+export function partitionFiles(folder: string): string[] {
+  const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+  return names.filter((name) => name.endsWith(".jsonl"));
+}
+
+/** How large a topic log is. */
+export function bytesOf(folder: string): number {
+  return partitionFiles(folder).reduce(
+    (sum, name) => sum + Deno.statSync(join(folder, name)).size,
+    0,
+  );
 }
 
 function shiftTimes(bytes: Uint8Array, span: number): void {

@@ -13,7 +13,7 @@ export interface Cost {
 }
 
 const SAMPLE_MS = 100;
-/** A program that takes longer hangs. */
+/** A program that takes longer hangs, unless told otherwise. */
 const TIMEOUT_MS = 900_000;
 const TICKS_PER_SECOND = 100;
 const HAS_PROC = Deno.build.os === "linux";
@@ -22,6 +22,7 @@ const HAS_PROC = Deno.build.os === "linux";
 export interface MeasureOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  readonly timeoutMs?: number;
   /** Works with a program that goes on, until it has ended by itself; the program is interrupted after it. */
   readonly meanwhile?: (ended: () => boolean) => Promise<void>;
 }
@@ -29,7 +30,7 @@ export interface MeasureOptions {
 /** Runs a program to its end; throws with the end of its stderr if it fails. */
 export async function measure(
   command: readonly string[],
-  { meanwhile, ...options }: MeasureOptions = {},
+  { meanwhile, timeoutMs = TIMEOUT_MS, ...options }: MeasureOptions = {},
 ): Promise<Cost> {
   const [program, ...args] = command;
   const startedAt = Date.now();
@@ -45,7 +46,7 @@ export async function measure(
   const most = { all: 0, largest: 0 };
   const sample = () => sampleTree(child.pid, cpu, most);
   const timer = HAS_PROC ? setInterval(sample, SAMPLE_MS) : undefined;
-  const guard = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+  const guard = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
   const output = child.output();
   if (meanwhile) await interruptAfter(meanwhile, child, output);
   const { success, code, stdout, stderr } = await output;
@@ -99,6 +100,16 @@ function sampleTree(
   }
   most.all = Math.max(most.all, marks.reduce((sum, kib) => sum + kib, 0));
   most.largest = Math.max(most.largest, ...marks);
+}
+
+/** Ends a process and all that it has started, at once. */
+export async function killTree(child: Deno.ChildProcess): Promise<void> {
+  for (const pid of tree(child.pid).reverse()) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch { /* it has ended */ }
+  }
+  await child.status;
 }
 
 function tree(pid: number): number[] {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { replay } from "replay";
 import type { GeneratedTopic } from "./generate.ts";
+import { bytesOf } from "./long.ts";
 import { referenceTable } from "./reference.ts";
 
 const PARTITIONS = 3;
@@ -17,10 +18,7 @@ export async function realTopic(
   const folder = join(dir, TOPIC);
   const [lr, rf] = await Promise.all((["lr", "rf"] as const)
     .map((model) => referenceTable(folder, { model, models })));
-  const bytes = Array.from(
-    Deno.readDirSync(folder),
-    ({ name }) => Deno.statSync(join(folder, name)).size,
-  ).reduce((sum, size) => sum + size, 0);
+  const bytes = bytesOf(folder);
   // A lower bound will do: whether windows after it are final is left open.
   const maxEventTime = Math.max(...Object.keys(lr!).map(Number));
   return {

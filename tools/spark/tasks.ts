@@ -57,9 +57,14 @@ export const SCALE = command({
     headroom: {
       value: "SHARE",
       default: "0.5",
-      help: "the share of a core that the peak may take",
+      help: "the share of what was measured that the peak may take",
     },
-    measure: { help: "measures anew on this machine, for the figures in docs/" },
+    measure: {
+      value: "rows|pace|cluster|long|all",
+      repeated: true,
+      help:
+        "measures that anew on this machine, for the figures in docs/ (long takes 24 GB of disk)",
+    },
   },
   examples: ["scale --rate 5000 --rate 20000"],
 });
