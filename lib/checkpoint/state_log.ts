@@ -85,6 +85,8 @@ export class StateLog {
     const version = "base" in header ? 2 : 1;
     const pieces = sealPieces(place, header, groups.map(lineOf), version);
     await writeFile(join(this.#dir, place), pieces);
+    // They may be many MB, and V8 would keep them until it looks at its old objects.
+    for (const { buffer } of pieces.slice(1)) (buffer as ArrayBuffer).transfer(0);
     if (changes && isShort) [this.#last, this.#changes] = [batchId, more];
     else [this.#last, this.#base, this.#changes] = [batchId, batchId, 0];
   }
