@@ -14,6 +14,7 @@ import pl from "polars";
 import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 import { countMessages, replay } from "../../tools/replay/replay.ts";
 import { COLUMNS } from "../../tools/replay/recording.ts";
+import { topicId } from "../../lib/topic_log/topic_id.ts";
 import { takeOver } from "../../tools/spark/takeover.ts";
 import { kpisOver, type Settings, startQuery } from "../faults/in_process.ts";
 import { logTopic, type Place, placeIn, transactions } from "../faults/program.ts";
@@ -141,6 +142,7 @@ function replayed(name: string, base: string): Scenario {
     if (!isQueried) await publish(dir); // it may not have ended
     const there = await countMessages(`log:${topics(dir)}`, "t");
     ok(there >= REPLAYED, `${there} rows are left of a replay that had ended`);
+    ok(await topicId(join(topics(dir), "t")), "the topic has lost its id");
     await run(dir, how);
   };
   return {

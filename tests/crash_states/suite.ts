@@ -89,10 +89,12 @@ export async function leftOutSuite({ table, seed }: SuiteOptions): Promise<void>
   await inMemory(async (base) => {
     const untold = new Set<string>();
     const told = new Set<string>();
+    // A takeover builds a checkpoint by the same code, elsewhere.
+    const isTold = (sync: string) => told.has(sync.replace("checkpoint/takeover", "checkpoint"));
     const options = { dir: base, seed, levels: ["dirs", "any"] as const, stopAt: 1 };
     for (const scenario of await scenariosIn(join(base, "topics"))) {
       for (const leftOut of await syncsOf(scenario, base)) {
-        if (told.has(leftOut)) continue; // by another scenario
+        if (isTold(leftOut)) continue; // by another scenario
         const { failures } = await explore(scenario, { ...options, most: 600, leftOut });
         untold.add(leftOut);
         if (failures.length === 0) continue;

@@ -33,8 +33,8 @@ import {
 import { readTables, sameTables } from "./tables.ts";
 
 /** Rows at the start, at most so many after each end, and before the last run. */
-const FIRST = 220, MORE = 20, LAST = 60;
-const ENDS = 8;
+const FIRST = 220, MORE = 10, LAST = 60;
+const ENDS = 20;
 const ALL = transactions(0, FIRST + ENDS * MORE + LAST)
   .map((text, i) => text.replace("{", `{"merchant":"m${i % 7}","number":${i},`));
 
@@ -121,7 +121,7 @@ interface Query {
 
 /** An effect: rather one of the start and of the first batch after it. */
 function drawEffect(random: () => number): number {
-  return 1 + Math.floor(random() ** 2 * 150);
+  return 1 + Math.floor(random() ** 2 * 110);
 }
 
 /** A source that stands for the one of the start that runs, so that the query over it is built once. */
