@@ -34,15 +34,19 @@ export interface KeptRow {
 export function keptRows({ alerts, window, progress }: Run): KeptRow[] {
   // A row is late by the watermark of the batch before its own.
   const marks = progress.map(({ eventTime }) => timeOf(eventTime.watermark) || 0);
-  const lateMark = new Map(progress.map(({ batchId }, i) => [batchId, marks[i - 1] ?? 0]));
+  const lateMark = new Map(progress.flatMap(({ batchId }, i) => {
+    const isKnown = batchId === (progress[i - 1]?.batchId ?? -1) + 1; // a crash may come before the note of a batch
+    return isKnown ? [[batchId, marks[i - 1] ?? 0]] : [];
+  }));
   const rows = (alerts?.toRecords() ?? []).map((row): KeptRow => {
     const number = (name: string) => Number(row[name] ?? NaN);
     const [time, label, isAlert] = [number("event_time"), number("Class"), row.is_alert === 1];
     const start = lastWindowStart(time, window);
     const starts = Array.from({ length: windowsPerRow(window) }, (_, k) => start - k * window.slide)
       .filter((start) => time < start + window.size);
-    const mark = lateMark.get(number("batch_id"))!;
-    const isOpen = (start: number) => !isClosed(start + window.size, mark);
+    const mark = lateMark.get(number("batch_id"));
+    const isOpen = (start: number) =>
+      mark === undefined ? row.outcome !== "late" : !isClosed(start + window.size, mark);
     return {
       partition: String(row.partition),
       offset: number("offset"),

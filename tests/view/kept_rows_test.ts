@@ -78,6 +78,14 @@ Deno.test("alertsOf() accounts for each alert once where windows do not overlap"
   );
 });
 
+Deno.test("alertsOf() accounts for each alert where a crash came before the note of a batch", () => {
+  for (const missing of [late, late - 1]) { // of the batch itself, and of the one whose watermark it is judged by
+    const progress = base.progress.filter((_, i) => i !== missing);
+    deepEqual(alertsOf({ ...tumbling, progress }), alertsOf(tumbling));
+    deepEqual(wrongRows({ ...tumbling, progress }), []);
+  }
+});
+
 Deno.test("wrongRows() names a window whose counts are not the rows kept, and a lost alert", () => {
   const rows = tumbling.alerts!;
   const kept = rows.filter(pl.col("offset").neq(2)); // the fn
