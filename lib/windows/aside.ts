@@ -85,15 +85,15 @@ export interface Place {
 
 /** Rows of a chunk that go beside the windows, by column; those of a batch become one table. */
 export interface Part {
-  readonly values: Readonly<Record<string, readonly (string | number | null)[]>>;
-  /** Columns that the query names. */
-  readonly frame?: DataFrame;
+  readonly values: Readonly<Record<string, readonly (string | number)[]>>;
+  /** Further columns: a batch of long texts would be too much for V8's heap. */
+  readonly frame: DataFrame;
 }
 
 /** The columns of rows that are kept aside. */
 const ASIDE_COLUMNS: readonly string[] = [
   ...["batch_id", "kind", "reason", "partition", "offset", "event_time", "window_start"],
-  ...["watermark", "late_by_ms", "encoding", "value"],
+  ...["watermark", "late_by_ms"],
 ];
 
 /** The columns of rows that are kept, before those that the query names. */
@@ -133,9 +133,8 @@ export function asidePart(
       window_start: late((time) => lastWindowStart(time, window)),
       watermark: late(() => lateWatermark!),
       late_by_ms: late((time) => lateWatermark! - time),
-      encoding: texts.map(({ encoding }) => encoding),
-      value: texts.map(({ value }) => value),
     },
+    frame: textFrame(texts),
   };
 }
 
@@ -172,15 +171,19 @@ export function keptPart(
 
 /** Returns the rows of a batch that are kept aside as one table, which may be empty. */
 export function asideTable(parts: readonly Part[], batchId: number): DataFrame {
-  return pl.DataFrame(series(ASIDE_COLUMNS, parts, batchId));
+  const none: Part = { values: { partition: [] }, frame: textFrame([]) };
+  return tableOf(ASIDE_COLUMNS, parts.length > 0 ? parts : [none], batchId);
 }
 
 /** Returns the rows of a batch that a query wants kept as one table; `undefined` if it had no chunk. */
 export function keptTable(parts: readonly Part[], batchId: number): DataFrame | undefined {
-  const frames = parts.flatMap(({ frame }) => frame ?? []);
-  if (frames.length === 0) return undefined;
+  return parts.length > 0 ? tableOf(KEPT_COLUMNS, parts, batchId) : undefined;
+}
+
+function tableOf(names: readonly string[], parts: readonly Part[], batchId: number): DataFrame {
+  const frames = parts.map(({ frame }) => frame);
   const further = frames.length > 1 ? pl.concat(frames) : frames[0]!;
-  return pl.DataFrame([...series(KEPT_COLUMNS, parts, batchId), ...further.getColumns()]);
+  return pl.DataFrame([...series(names, parts, batchId), ...further.getColumns()]);
 }
 
 function series(names: readonly string[], parts: readonly Part[], batchId: number): Series[] {
@@ -188,7 +191,7 @@ function series(names: readonly string[], parts: readonly Part[], batchId: numbe
   return names.map((name) => {
     const values = name === "batch_id"
       ? new Array<number>(length).fill(batchId)
-      : parts.flatMap((part) => part.values[name]!);
+      : parts.flatMap((part) => part.values[name] ?? []);
     if (!WHOLE.includes(name)) return pl.Series(name, values, pl.Utf8);
     const numbers = doubles(
       name,
@@ -196,6 +199,13 @@ function series(names: readonly string[], parts: readonly Part[], batchId: numbe
     );
     return INSTANTS.includes(name) ? asTimestamps(numbers) : numbers.cast(pl.Int64);
   });
+}
+
+function textFrame(texts: readonly ReturnType<typeof textOf>[]): DataFrame {
+  return pl.DataFrame([
+    pl.Series("encoding", texts.map(({ encoding }) => encoding), pl.Utf8),
+    pl.Series("value", texts.map(({ value }) => value), pl.Utf8),
+  ]);
 }
 
 /** Tells a message's value; one that is not UTF-8 is given in base64, a tombstone as null. */

@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
 import { asidePart, asideTable, lateRows, problemRows } from "../../lib/windows/aside.ts";
 import type { Messages } from "../../lib/core/types.ts";
 import { windowSpec } from "../../lib/windows/window.ts";
@@ -66,6 +66,8 @@ Deno.test("asidePart() keeps where a row came from and its value as it was", () 
       lateWatermark: 20_000,
     },
   );
+  // A batch may have more text than V8's heap: it is with Polars from the chunk on.
+  ok(!JSON.stringify(part.values).includes('event_time\\"'));
   const plain = asideTable([part], 4).toRecords().map((record) =>
     Object.values(record).map((value) => typeof value === "bigint" ? Number(value) : value)
   );
