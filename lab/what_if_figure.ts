@@ -110,6 +110,7 @@ ${
 (${runWhatIf})(root,JSON.parse(root.querySelector("script[type='application/json']").textContent),${tools})}})()</script>
 </section>`;
   const { final } = whatIf(data, setting);
-  const words = Object.entries(final).map(([name, value]) => `${name} ${value}`).join(", ");
+  const words = Object.entries(final).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`)
+    .join(", ");
   return displayable(page, `At ${seconds} seconds and ${setting.threshold}: ${words}`);
 }

@@ -59,10 +59,13 @@ export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): D
   return figure(question, {
     answers: answersOf(
       runs,
-      (_, i) => summary(series[i]!.map((b) => value === "watermark" ? b.behind : b[value]), unit),
+      (_, i) => {
+        const values = series[i]!.map((b) => value === "watermark" ? b.behind : b[value]);
+        return values.every(Number.isNaN) ? `no ${value} yet` : summary(values, unit);
+      },
     ),
     note,
-    plots: [{ height, marginRight: 116, x: batchAxis, y, marks }],
+    plots: [{ height, marginLeft: 72, marginRight: 116, x: batchAxis, y, marks }],
   });
 }
 
@@ -141,7 +144,7 @@ export function arrival(
     ),
     note: "Dots: some of the rows in time. Stairs: the watermark. Shaded: closed windows." +
       ring.join(""),
-    plots: [{ height: 380, marginRight: 116, x: batchAxis, y, marks }],
+    plots: [{ height: 380, marginLeft: 72, marginRight: 116, x: batchAxis, y, marks }],
   }, { isStatic: options.isLive ?? false });
 }
 
@@ -188,7 +191,7 @@ function endLabels(ends: readonly Readonly<{ batch: number; y: number; name: str
   const at = { x: "batch", y: "y", text: "name" };
   const look = { ...at, textAnchor: "start", dx: 8, fontWeight: 600 } as const;
   return ends.toSorted((a, b) => b.y - a.y).map((end, i) =>
-    Plot.text([end], { ...look, dy: (i - (ends.length - 1) / 2) * 9 })
+    Plot.text([end], { ...look, dy: (i - (ends.length - 1) / 2) * 12 })
   );
 }
 

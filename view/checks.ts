@@ -1,5 +1,5 @@
 import { parseDuration } from "lib";
-import { many } from "./display.ts";
+import { count, many } from "./display.ts";
 import { wrongRows } from "./kept_rows.ts";
 import { isOverlapping, nameOf, type Run, totalsOf } from "./run.ts";
 import { dataBatches } from "./watermark_analysis.ts";
@@ -47,8 +47,9 @@ export function comparability(runs: readonly Run[], { isLive }: { isLive: boolea
     return `One run, of ${rows} in ${many(Number(batches), "batch", "batches")}.`;
   }
   if (!isLive && haveSameBatches(runs)) {
-    return `All runs read the same ${rows} in the same ${
-      many(dataBatches(first).length, "batch", "batches")
+    const { length } = dataBatches(first);
+    return `All runs read the same ${rows} in the same ${length === 1 ? "" : `${count(length)} `}${
+      length === 1 ? "batch" : "batches"
     }.`;
   }
   if (isLive && new Set(runs.map((run) => totalsOf(run).messages)).size === 1) {

@@ -22,8 +22,9 @@ export function deliverables({ runs, restart, root, folder }: {
     join(folder, "checkpoints"),
   ];
   const windows = runs.map(({ watermark, kpi, keyed }) =>
-    `${watermark}: ${count(kpi.height)}` +
-    (keyed ? ` in ${many(keyed.kpi.height, "group")}` : "")
+    `${count(kpi.height)}${
+      keyed ? ` in ${many(keyed.kpi.height, "group")}` : ""
+    } under ${watermark}`
   ).join(", ");
   return table(pl.DataFrame([
     {

@@ -1,7 +1,7 @@
 import pl, { type DataFrame } from "polars";
 import { parseDuration } from "lib";
 import { type Displayable, heading, many, paragraphs, stack } from "./display.ts";
-import { isOverlapping, nameOf, type Run } from "./run.ts";
+import { finalIn, isOverlapping, nameOf, type Run } from "./run.ts";
 import { rowsBehind } from "./row_tables.ts";
 import { table, type TableOptions } from "./table.ts";
 
@@ -111,7 +111,7 @@ export function commonWindows(runs: readonly Run[]): Displayable {
       less("n_fraud_true").alias("frauds among them"),
     ),
     {
-      caption: `Transactions in the ${many(common.height, "window")} that are final in every run`,
+      caption: `Transactions ${finalIn(runs)}`,
       ...isNeverNegative && { bars: [lost] },
     },
   );

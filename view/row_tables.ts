@@ -2,7 +2,7 @@ import pl from "polars";
 import { asTimestamps, doubles } from "../lib/windows/frame.ts";
 import { type Displayable, many, paragraphs } from "./display.ts";
 import { type KeptRow, keptRows, type Kind, KINDS } from "./kept_rows.ts";
-import { commonStarts, finalIn, isOverlapping, nameOf, type Run } from "./run.ts";
+import { commonStarts, finalIn, isOverlapping, nameOf, noneFinal, type Run } from "./run.ts";
 import { table, type TableOptions } from "./table.ts";
 
 const AMOUNTS = ["caught", "missed", "falsely stopped", "lost to lateness"];
@@ -56,6 +56,11 @@ export function rowsBehind(
   return { behind: { names: NAMES, rows: all.slice(0, needed + 1).map(values), of }, left };
 }
 
+/** Names a run where there is little room. */
+function shortName({ watermark, interrupted }: Run): string {
+  return interrupted === undefined ? watermark : `${watermark} (interrupted)`;
+}
+
 /** Shows each alert and each missed fraud under its window, and what became of it under each watermark. */
 export function rowsByWindow(runs: readonly Run[]): Displayable {
   const kept = runs.map((run) => ({ run, rows: keptRows(run) }));
@@ -65,7 +70,7 @@ export function rowsByWindow(runs: readonly Run[]): Displayable {
     for (const row of rows) {
       const key = `${row.partition} ${row.offset} ${row.time}`;
       const { outcomes } = found.getOrInsertComputed(key, () => ({ row, outcomes: {} }));
-      outcomes[nameOf(run)] = row.counted.length === 0
+      outcomes[shortName(run)] = row.counted.length === 0
         ? row.outcome
         : row.counted.every((start) => finals.has(start))
         ? "final"
@@ -77,7 +82,7 @@ export function rowsByWindow(runs: readonly Run[]): Displayable {
     a.row.start - b.row.start || a.row.time - b.row.time
   );
   const number = (value: number) => Number.isNaN(value) ? null : value;
-  const names = runs.map(nameOf);
+  const names = runs.map(shortName);
   const instants = (name: string, of: (row: KeptRow) => number) =>
     asTimestamps(doubles(name, rows.map(({ row }) => number(of(row)))));
   const texts = (name: string, of: (row: typeof rows[number]) => string) =>
@@ -109,7 +114,7 @@ export function rowsByWindow(runs: readonly Run[]): Displayable {
 export function money(runs: readonly Run[]): Displayable {
   const common = commonStarts(runs);
   if (common.size === 0) {
-    return paragraphs(["No window is final under every watermark, so no amounts are compared."]);
+    return paragraphs([`${noneFinal(runs)}, so there are no amounts to show.`]);
   }
   const within = (starts: readonly number[]) => starts.some((start) => common.has(start));
   let without = 0;

@@ -1,7 +1,7 @@
 import type { DataFrame } from "polars";
 import type { RowAccounting, SourceProgress, StreamingQueryProgress, WindowSpec } from "lib";
 import { timeOf } from "../lib/core/time.ts";
-import { count, many, percent } from "./display.ts";
+import { count, percent } from "./display.ts";
 import { greatest } from "./statistics.ts";
 
 /** The groups of a run that counts by further fields: a window and a value of each key. */
@@ -63,7 +63,8 @@ export function lossOf(run: Run): { readonly share: number; readonly words: stri
   const unit = isOverlapping(run) ? "counts of a row in a window" : "rows of final windows";
   return {
     share,
-    words: `${count(late)} of ${count(late + counted)} ${unit} (${percent(share)})`,
+    words: `${count(late)} of ${count(late + counted)} ${unit}` +
+      (late + counted > 0 ? ` (${percent(share)})` : ""),
   };
 }
 
@@ -77,8 +78,16 @@ export function commonStarts(runs: readonly Run[]): ReadonlySet<number> {
 
 /** Says in which windows runs are compared: those that are final in each of them. */
 export function finalIn(runs: readonly Run[]): string {
-  const windows = many(commonStarts(runs).size, runs.length > 1 ? "window" : "final window");
-  return `in the ${windows}${runs.length > 1 ? " that are final under every watermark" : ""}`;
+  const { size } = commonStarts(runs);
+  const [number, are] = size === 1 ? ["", "is"] : [`${count(size)} `, "are"];
+  return runs.length > 1
+    ? `in the ${number}window${size === 1 ? "" : "s"} that ${are} final under every watermark`
+    : `in the ${number}final window${size === 1 ? "" : "s"}`;
+}
+
+/** Says that there is no such window. */
+export function noneFinal(runs: readonly Run[]): string {
+  return `No window is final${runs.length > 1 ? " under every watermark" : ""}`;
 }
 
 /** Whether a row is in more than one window. */

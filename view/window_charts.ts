@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { clock, count, type Displayable, percent } from "./display.ts";
+import { clock, count, type Displayable, paragraphs, percent } from "./display.ts";
 import { wilson } from "./statistics.ts";
 import { colorAt, GREY } from "./colors.ts";
 import { answersOf, figure, HIT, room, timeAxis } from "./figure.ts";
@@ -9,11 +9,13 @@ import {
   finalIn,
   isOverlapping,
   lossOf,
+  noneFinal,
   type Run,
   totalsOf,
 } from "./run.ts";
 import { greatest, summary } from "./statistics.ts";
 
+const lostPanel = { height: 190, marginTop: 36, y: { label: "rows dropped as late" } };
 const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
 
 /** Shows how many rows each watermark dropped, window by window. */
@@ -43,7 +45,7 @@ export function lostByWindow(runs: readonly Run[]): Displayable {
       ? "Windows overlap: a bar has the rows that were too late for all of their windows, at the last of them."
       : "Rows that came after their window was closed. Those of windows still open could not be lost yet.") +
       left,
-    plots: [{ height: 190, x: byWindow(windows), y: { label: "rows dropped as late" }, marks }],
+    plots: [{ ...lostPanel, x: byWindow(windows), marks }],
   });
 }
 
@@ -58,6 +60,9 @@ export function precisionRecallByWindow(runs: readonly Run[]): Displayable {
   const windows = runs.flatMap(windowsOf).filter(({ start, isFinal }) =>
     isFinal && common.has(start)
   );
+  if (windows.length === 0) {
+    return paragraphs([`${noneFinal(runs)}, so there is no precision and no recall to show.`]);
+  }
   return figure("How well are frauds found, and how sure is that in a single window?", {
     answers: answersOf(runs, (run) => {
       const own = windows.filter(({ position }) => position === run.position);
@@ -186,11 +191,12 @@ export function finality(runs: readonly Run[]): Displayable {
   const height = 70 + (shownWindows > 40 ? 6 : 15) * shownWindows;
   const time = timeAxis(drawn.flat().flatMap(({ start, at }) => [start, at]));
   const every = Math.ceil(shownWindows / 40);
+  const isWhole = waits.flat().every(({ start }) => start % 60_000 === 0);
   const y = {
     type: "band",
     label: "window start",
     tickFormat: (start: number | Date, i: number) =>
-      i % every === 0 ? time.tickFormat(new Date(start)) : "",
+      i % every > 0 ? "" : isWhole ? time.tickFormat(new Date(start)) : clock(start, 8),
   } as const;
   return figure("When did each window become final, and how long did a reader wait for it?", {
     answers: answersOf(runs, (_, i) => {
@@ -203,7 +209,7 @@ export function finality(runs: readonly Run[]): Displayable {
     note:
       "Grey: the window. Line: the wait until it was written (dot), by the newest event's time." +
       left,
-    plots: [{ height, marginLeft: 70, x: { ...time, label: "event time (UTC)" }, y, marks }],
+    plots: [{ height, marginLeft: 84, x: { ...time, label: "event time (UTC)" }, y, marks }],
   });
 }
 

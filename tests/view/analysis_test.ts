@@ -4,7 +4,15 @@ import pl, { type DataFrame } from "polars";
 import { checkpointAnalysis, checkpointFiles } from "../../view/checkpoint_analysis.ts";
 import { type Displayable, jupyterDisplay, paragraphs } from "../../view/display.ts";
 import type { Run } from "../../view/run.ts";
-import { totals } from "../../view/kpi_tables.ts";
+import { comparability } from "../../view/checks.ts";
+import { commonWindows, totals } from "../../view/kpi_tables.ts";
+import { money, rowsByWindow } from "../../view/row_tables.ts";
+import {
+  accountingWaterfall,
+  finality,
+  lostByWindow,
+  precisionRecallByWindow,
+} from "../../view/window_charts.ts";
 import { type Restart, restartSentence } from "../../view/restart.ts";
 import { shortAnswer, watermarkAnalysis } from "../../view/watermark_analysis.ts";
 import { runs as samples, sampleRun } from "./sample_run.ts";
@@ -167,4 +175,40 @@ Deno.test("checkpointFiles() lists the batches of each part and its newest file"
 Deno.test("paragraphs() marks bold and code, and escapes everything else", () => {
   const shown = paragraphs(["**a** `b` <script>"])[jupyterDisplay]()["text/html"];
   match(shown, /<p><b>a<\/b> <code>b<\/code> &#60;script&#62;<\/p>/);
+});
+
+Deno.test("texts agree in number and name no other watermark where there is one, and no percentage of nothing", () => {
+  const quiet = (run: Run): Run => ({ ...run, late: run.late.head(0), alerts: short.late.head(0) });
+  const one = quiet({ ...short, kpi: short.kpi.head(1) });
+  const none = { ...one, kpi: short.kpi.head(0) };
+  const texts = [[one], [none], [one, { ...one, watermark: "2 minutes", position: 1 }], [one, none]]
+    .flatMap((runs) =>
+      [
+        ...[watermarkAnalysis, shortAnswer, commonWindows, money, rowsByWindow, lostByWindow],
+        ...[precisionRecallByWindow, finality, accountingWaterfall],
+      ].map((show) => ({ runs, text: textOf((show as typeof watermarkAnalysis)(runs)) }))
+        .concat({ runs, text: comparability(runs, { isLive: false }) })
+    );
+  for (const { runs, text } of texts) {
+    doesNotMatch(text, /the (same )?1 [a-z]|\b1 (windows|rows|batches)\b|\(–\)|NaN|the 0 windows/);
+    if (runs.length === 1) doesNotMatch(text, /every watermark|under each watermark|every run/);
+  }
+});
+
+Deno.test("where no row was lost, nothing is said to be kept aside, or to speak for the longer wait", () => {
+  const quiet = ({ progress, ...run }: Run): Run => ({
+    ...run,
+    late: run.late.head(0),
+    progress: progress.map((batch) => ({
+      ...batch,
+      rows: { ...batch.rows, total: { ...batch.rows.total, late: 0 } },
+    })),
+  });
+  const text = textOf(watermarkAnalysis([quiet(short), quiet(long)]));
+  match(text, /\*\*What the longer wait bought\.\*\* Nothing here: 30 seconds lost no row either/);
+  doesNotMatch(text, /Which of them|kept aside/);
+  match(
+    textOf(watermarkAnalysis([short, quiet(long)])),
+    /such as a fraud report\. It lost none here/,
+  );
 });
