@@ -48,7 +48,7 @@ export async function campaignSuite(
   const left = (way: Way) =>
     before.reduce((sum, told) => told.way === way ? sum - told.kills : sum, kills * shares[way]);
   const missing = shares[WAYS[0]] < 1 ? await missingTools() : undefined;
-  const withKafka = WAYS.slice(1).some((way) => left(way) > 0) && !missing;
+  const withKafka = shares[WAYS[0]] < 1 && WAYS.some((way) => left(way) > 0) && !missing;
   const kafka = withKafka ? await openKafkaTopics(dir) : undefined;
   if (missing) table.add("kills, Kafka", `SKIPPED: ${missing}`);
   const wrong: string[] = [];
