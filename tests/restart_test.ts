@@ -93,6 +93,29 @@ Deno.test("a restart that changes what the state is made of is refused, with the
   await (await bench.start()).stop(); // unchanged, it still starts
 });
 
+Deno.test("a sink beside the result is new until a batch with it is committed", async () => {
+  await using bench = new Bench();
+  const opened: boolean[] = [];
+  const rejected: Sink = {
+    description: "RejectedSink",
+    open: (_, { isNew }) => Promise.try(() => void opened.push(isNew)),
+    addBatch: () => Promise.resolve(),
+  };
+  const run = async (settings: Settings, sink?: Sink) => {
+    const query = await bench.start({ trigger: "available-now", ...settings }, sink);
+    bench.add(1);
+    await query.awaitTermination();
+  };
+  bench.add(1);
+  await run({});
+  const failing = new FailingSink();
+  await rejects(run({ rejected }, failing), /no space left/);
+  for (let i = 0; i < 2; i++) await run({ rejected }, failing);
+  await run({});
+  await run({ rejected });
+  deepEqual(opened, [true, true, false, true]);
+});
+
 Deno.test("a second query on a live checkpoint is refused, and the first goes on", async () => {
   await using bench = new Bench();
   const query = await bench.start({ outputMode: "update" });

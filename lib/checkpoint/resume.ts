@@ -46,7 +46,7 @@ export interface Cursor {
   readonly watermark: number;
   /** What the last commit says of the partitions. */
   readonly partitions?: PartitionTimes | undefined;
-  /** The settings of the batch planned last. */
+  /** The settings of the batch committed last. */
   readonly conf?: OffsetEntry["conf"] | undefined;
   /** Set if the batch was planned but not committed: it runs again, as planned. */
   readonly planned?: OffsetEntry | undefined;
@@ -91,7 +91,7 @@ export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): 
     batchId,
     start: previousOffsets?.entry.end,
     sourceId: previousOffsets?.entry.sourceId,
-    conf: entry.conf,
+    conf: previousOffsets?.entry.conf,
     partitions: lastCommit?.entry.partitions,
     lateWatermark: previousOffsets?.entry.batchWatermarkMs ?? 0,
     watermark: entry.batchWatermarkMs,

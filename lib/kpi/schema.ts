@@ -11,9 +11,9 @@ export const TRANSACTION_SCHEMA: Schema = [
   { name: "Class", type: "integer" },
 ];
 
-/** Columns that the query or its tables have beside the fields; `window` is Spark's. */
+/** Columns that the query or its tables have beside the fields; `window` is Spark's, `batchId` of JSON lines. */
 export const MADE_COLUMNS: readonly string[] = [
-  ...["window", "window_start", "window_end", "watermark", "fraud_prob", "is_alert"],
+  ...["window", "batchId", "window_start", "window_end", "watermark", "fraud_prob", "is_alert"],
   ...["n_txn", "n_alert", "n_fraud_true", "tp", "fp", "fn", "precision", "recall"],
   ...["batch_id", "partition", "offset", "event_time", "outcome"],
 ];

@@ -5,6 +5,7 @@ import pl, { type DataFrame } from "polars";
 import { describeInspection, inspectCheckpoint } from "../../lab/inspect.ts";
 import { KEPT_COLUMNS } from "../../lib/windows/aside.ts";
 import { MADE_COLUMNS } from "../../lib/kpi/schema.ts";
+import { JsonlSink } from "../../lib/sinks/jsonl.ts";
 import { ROOT } from "../faults/program.ts";
 import { makeKeyedTopic } from "./keyed_topic.ts";
 
@@ -132,6 +133,11 @@ Deno.test("no key can have the name of a column that the query makes", async () 
   const made = [...results, ...alerts, ...KEPT_COLUMNS].filter((name) =>
     !KEYS.includes(name) && (name === "event_time" || !fields.includes(name))
   );
+  const path = join(dir, "out.jsonl");
+  const sink = new JsonlSink(path);
+  await sink.open("q", { batchId: 0, isNew: true });
+  await sink.addBatch(0, pl.DataFrame({ n_txn: [1] }));
+  made.push(...Object.keys(JSON.parse(await Deno.readTextFile(path))));
   deepEqual(made.filter((name) => !MADE_COLUMNS.includes(name)), []);
   deepEqual(MADE_COLUMNS.filter((name) => !made.includes(name)), ["window"]);
   await Deno.remove(dir, { recursive: true });
