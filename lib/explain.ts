@@ -14,7 +14,7 @@ export function explain(
   progress: readonly StreamingQueryProgress[],
   { mode, groups, size, delay }: {
     mode: OutputMode;
-    /** The open windows. */
+    /** Of the open windows: one each, or with keys one for each of their values. */
     groups: readonly Group[];
     /** Of a window, ms. */
     size: number;
@@ -38,6 +38,11 @@ export function explain(
   const mark = Math.max(watermarkOf(last), time - delay);
   const next = groups.toSorted((a, b) => a.start - b.start)[0];
   const until = next ? next.start + size + delay : 0;
+  const waiting = groups.reduce(
+    (sum, { start, rows }) => sum + (start === next!.start ? rows : 0),
+    0,
+  );
+  const what = next && next.keys.length > 0 ? "groups" : "windows";
   const recent = progress.filter(({ numInputRows }) => numInputRows > 0).slice(-PATIENCE);
   const warnings = Object.keys(Object.values(last.sources[0]!.endOffset)[0] ?? {}).flatMap((p) => {
     const behind = time - (newest.get(p) ?? time);
@@ -57,12 +62,12 @@ export function explain(
     warnings.push(`partition ${partition} runs ahead of the clock: maxAhead keeps such rows out`);
   }
   return [
-    ...progress.slice(-PATIENCE).map(describe),
+    ...progress.slice(-PATIENCE).map((batch) => describe(batch, what)),
     `The watermark is ${isoTime(mark)}. The newest event time is ${isoTime(time)}, in partition ` +
     `${partition}; the delay is ${seconds(delay)}.`,
     next === undefined
       ? "No window is open, so nothing waits to be written."
-      : `Next to close is the window from ${isoTime(next.start)}, ${next.rows} rows so far: ` +
+      : `Next to close is the window from ${isoTime(next.start)}, ${waiting} rows so far: ` +
         (until <= mark + delay
           ? "the next batch closes it."
           : `it waits for an event time of ${isoTime(until)}, ${
@@ -72,12 +77,12 @@ export function explain(
   ].join("\n");
 }
 
-function describe(batch: StreamingQueryProgress): string {
+function describe(batch: StreamingQueryProgress, what: string): string {
   const { batchId, numInputRows, eventTime, stateOperators: [state], rows } = batch;
   const [partition, time] = greatest(newestOf(batch));
   const newest = numInputRows > 0 ? `, the newest ${isoTime(time)} in partition ${partition}` : "";
   return `Batch ${batchId} read ${numInputRows} rows${newest}. Watermark ${eventTime.watermark}: ` +
-    `windows closed ${state!.numRowsRemoved}, open ${state!.numRowsTotal}; late rows ${rows.late}.`;
+    `${what} closed ${state!.numRowsRemoved}, open ${state!.numRowsTotal}; late rows ${rows.late}.`;
 }
 
 /** The greatest event time that a batch read of each partition, epoch ms. */

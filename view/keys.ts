@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import pl, { type DataFrame } from "polars";
 import { ratio } from "lib";
+import { type Key, plainKey } from "../lib/windows/state.ts";
 import { count, type Displayable, many, paragraphs, percent, stack } from "./display.ts";
 import { answersOf, figure, HIT } from "./figure.ts";
 import { isOverlapping, type Keyed, nameOf, type Run } from "./run.ts";
@@ -36,7 +37,9 @@ type Row = Readonly<Record<string, unknown>>;
 function byKey({ keys, kpi }: Keyed): { readonly id: string; readonly row: Row }[] {
   const sums = kpi.groupBy(...keys).agg(...COUNTS.map((name) => pl.col(name).sum()))
     .sort(["n_txn", ...keys], [true, ...keys.map(() => false)]);
-  return sums.toRecords().map((row) => ({ id: JSON.stringify(keys.map((key) => row[key])), row }));
+  return sums.toRecords().map((row: Record<string, Key>) => {
+    return { id: JSON.stringify(keys.map((key) => plainKey(row[key]!))), row };
+  });
 }
 
 /** Returns the lines of the keys that `leader` has most transactions of, and of all others. */

@@ -38,7 +38,7 @@ class Bench {
   }
 
   static async start(
-    options: { watermark?: boolean; outputMode?: OutputMode } = {},
+    options: { watermark?: boolean; outputMode?: OutputMode; keys?: string[] } = {},
   ): Promise<Bench> {
     const bench = new Bench();
     const rows = readStream(await TopicLog.open(bench.dir, "t"), [{
@@ -48,7 +48,8 @@ class Bench {
     const marked = options.watermark === false
       ? rows
       : rows.withWatermark("event_time", "30 seconds");
-    bench.query = await marked.groupByWindow("event_time", "1 minute").agg({ n: count() })
+    const keys = options.keys ?? [];
+    bench.query = await marked.groupByWindow("event_time", "1 minute", { keys }).agg({ n: count() })
       .writeStream(new MemorySink(), {
         outputMode: options.outputMode ?? "update",
         checkpointLocation: join(bench.dir, "checkpoint"),
@@ -81,6 +82,13 @@ Deno.test("explain() names the watermark, the partition that sets it, and what t
   ]);
   match(await bench.batch([0, 95]), /Next to close .*, 3 rows so far: the next batch closes it\./);
   match(await bench.batch([0, 96]), /windows closed 1, open 1/);
+});
+
+Deno.test("explain() counts the rows of a window over all of its keys", async () => {
+  await using bench = await Bench.start({ keys: ["event_time"] });
+  const text = await bench.batch([0, 30], [1, 5], [1, 5], [2, 50], [2, 80]);
+  match(text, /: groups closed 0, open 4; late rows 0\./);
+  match(text, /Next to close is the window from 2024-01-01T10:00:00\.000Z, 4 rows so far: /);
 });
 
 Deno.test("explain() knows the newest row of a partition that is read in chunks", async () => {

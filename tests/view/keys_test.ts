@@ -96,6 +96,32 @@ Deno.test("the table by key names ten keys, null among them, and adds up the oth
   doesNotMatch(textOf(keyTables([runOf(GROUPS.slice(0, 10))])), /other/);
 });
 
+Deno.test("keys that JSON writes alike are lines of their own: null, NaN and infinity", () => {
+  const run = runOf(GROUPS);
+  const { keyed, ...rest } = run;
+  const asDouble = keyed!.kpi.withColumns(pl.col("country").cast(pl.Float64));
+  const isNone = pl.col("country").isNull();
+  const kpi = pl.concat([
+    asDouble,
+    ...[NaN, Infinity].map((value, i) =>
+      asDouble.filter(isNone).withColumns(
+        pl.lit(value).cast(pl.Float64).alias("country"),
+        pl.col("n_txn").sub(i + 1).cast(pl.Int64),
+      )
+    ),
+  ]);
+  const lines = textOf(keyTables([{ ...rest, keyed: { ...keyed!, kpi } }])).split("\n");
+  const found = lines.map((line) => line.trim().split(/ {2,}/)).filter(([key]) =>
+    key!.startsWith("no merchant")
+  );
+  deepEqual(found.map(([key, n]) => [key, n]).sort(), [
+    ["no merchant · Infinity", "190"],
+    ["no merchant · NaN", "192"],
+    ["no merchant · no country", "194"],
+  ]);
+  match(lines.join("\n"), /and 5 others/);
+});
+
 Deno.test("where no window is final, or there are no keys, the page says so", () => {
   match(textOf(keyTables([runOf([])])), /30 seconds: no window is final/);
   match(textOf(keyChart([runOf([])])), /No window is final/);
