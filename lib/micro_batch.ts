@@ -131,7 +131,7 @@ export class MicroBatches {
 
     const marks = this.#watermarks(entry);
     const clock = entry.batchTimestampMs;
-    const context = { ...marks, batchId, clock };
+    const context = { ...marks, clock };
     const chunks: PreparedChunk[] = [];
     const range = pick(start, entry.end);
     const end = pick(entry.end, range); // without partitions that are gone

@@ -206,7 +206,10 @@ export class StreamingQuery {
   }
 }
 
-/** Closes all that a query consists of; what does not close in time is left to itself. */
+/**
+ * Closes all that a query consists of; a source that does not close in time is left to itself. What fails
+ * to close is not told.
+ */
 export async function closeParts(
   { pipeline, source, sinks, checkpoint }:
     & Pick<QueryParts, "source" | "sinks">
