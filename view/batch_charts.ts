@@ -19,13 +19,13 @@ const BY_BATCH = {
   },
   windows: {
     question: "How much state does each watermark keep?",
-    unit: "open windows",
+    unit: "open",
     y: { label: "open windows", zero: true, tickFormat: whole },
     note: "Windows in the state store after each batch.",
   },
   groups: {
     question: "How much state does each watermark keep?",
-    unit: "open groups",
+    unit: "open",
     y: { label: "open groups", zero: true, tickFormat: whole },
     note: "Groups in the state store after each batch: windows, once for each of their keys.",
   },
@@ -82,7 +82,8 @@ export function arrival(
   const firstLate = allLate.reduce((least, { batch }) => Math.min(least, batch), Infinity);
   const first = Math.max(options.first ?? Infinity, Number.isFinite(firstLate) ? firstLate + 4 : 0);
   const batches = batchesOf(run).slice(0, first);
-  const [start = 0] = run.kpi.getColumn("window_start").toArray().map(Number);
+  const [start = NaN] = [run.kpi, run.open]
+    .flatMap((windows) => windows.getColumn("window_start").toArray().map(Number));
   const end = run.kpi.height > 0 ? start + size : NaN;
   // A row is late by the watermark of the batch before its own, and only if its whole window is.
   const closed = batches.slice(1).map(({ batch, color }, i) => {
@@ -124,7 +125,7 @@ export function arrival(
   ];
   const shown = batches.length < run.progress.length ? `, in the first ${first} batches` : "";
   const length = start % 60_000 || size % 60_000 ? 8 : 5;
-  const [from, to] = [clock(start, length), clock(end || 0, length)];
+  const [from, to] = [start, end].map((time) => clock(time || 0, length));
   const ring = rings.map(({ batch }) =>
     ` Ring: in batch ${batch} the watermark has passed ${to}, so the window ${from} to ${to} is ` +
     `written and closed; from the next batch on its rows are dropped.`

@@ -15,7 +15,9 @@ import {
 } from "./run.ts";
 import { greatest, summary } from "./statistics.ts";
 
-const lostPanel = { height: 190, marginTop: 36, y: { label: "rows dropped as late" } };
+const lostPanel = { height: 190, marginTop: 36 };
+const whole = (n: number) => Number.isInteger(n) ? count(n) : "";
+const lostAxis = { label: "rows dropped as late", tickFormat: whole };
 const thousands = { tickFormat: (n: number) => count(n), ticks: 5 };
 
 /** Shows how many rows each watermark dropped, window by window. */
@@ -29,23 +31,17 @@ export function lostByWindow(runs: readonly Run[]): Displayable {
     Plot.rectY(windows, { ...bar, y: "late", fill: "color" }),
     Plot.text(withText, { x: "x", y: "late", text: "late", dy: -6 }),
     Plot.ruleY([0]),
-    Plot.rect(windows, {
-      ...HIT,
-      x1: "x1",
-      x2: "x2",
-      title: (w) => `${named(w)}: ${count(w.late)} lost`,
-    }),
+    Plot.rect(windows, { ...HIT, ...bar, title: (w) => `${named(w)}: ${count(w.late)} lost` }),
   ];
+  // Without a lost row there is no bar, and none as high as the chart.
+  const domain = [0, Math.max(1, greatest(windows.map(({ late }) => late)))];
   return figure("How many transactions did each watermark lose, window by window?", {
-    answers: answersOf(runs, (run) => {
-      const { words } = lossOf(run);
-      return `${words} lost`;
-    }),
+    answers: answersOf(runs, (run) => `${lossOf(run).words} lost`),
     note: (isSliding
       ? "Windows overlap: a bar has the rows that were too late for all of their windows, at the last of them."
       : "Rows that came after their window was closed. Those of windows still open could not be lost yet.") +
       left,
-    plots: [{ ...lostPanel, x: byWindow(windows), marks }],
+    plots: [{ ...lostPanel, x: byWindow(windows), y: { ...lostAxis, domain }, marks }],
   });
 }
 
@@ -162,7 +158,7 @@ export function finality(runs: readonly Run[]): Displayable {
   const ends = waits.map(([first]) => first?.at ?? 0);
   const marks = drawn.map((own, i) => {
     const line = { y: "start", dy: 4 * i - 2 * (runs.length - 1) };
-    const textAnchor = ends[i]! < greatest(ends) ? "end" : "start";
+    const textAnchor = i === ends.lastIndexOf(greatest(ends)) ? "start" : "end";
     const name = { x: "at", text: "name", textAnchor } as const;
     return [
       Plot.barX(own, grey),
@@ -187,14 +183,18 @@ export function finality(runs: readonly Run[]): Displayable {
       }),
     ];
   });
+  // The last name stands beyond the newest event.
+  const marginRight = runs.length > 2 ? 40 : 116;
   const shownWindows = new Set(drawn.flat().map(({ start }) => start)).size;
-  const height = 70 + (shownWindows > 40 ? 6 : 15) * shownWindows;
+  const height = 76 + (shownWindows > 40 ? 6 : 15) * shownWindows;
   const time = timeAxis(drawn.flat().flatMap(({ start, at }) => [start, at]));
+  const x = { ...time, label: "event time (UTC)" };
   const every = Math.ceil(shownWindows / 40);
   const isWhole = waits.flat().every(({ start }) => start % 60_000 === 0);
   const y = {
     type: "band",
     label: "window start",
+    labelAnchor: "top",
     tickFormat: (start: number | Date, i: number) =>
       i % every > 0 ? "" : isWhole ? time.tickFormat(new Date(start)) : clock(start, 8),
   } as const;
@@ -209,7 +209,7 @@ export function finality(runs: readonly Run[]): Displayable {
     note:
       "Grey: the window. Line: the wait until it was written (dot), by the newest event's time." +
       left,
-    plots: [{ height, marginLeft: 84, x: { ...time, label: "event time (UTC)" }, y, marks }],
+    plots: [{ height, marginTop: 32, marginLeft: 84, marginRight, x, y, marks }],
   });
 }
 

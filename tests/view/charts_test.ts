@@ -1,4 +1,4 @@
-import { doesNotMatch, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import * as Plot from "@observablehq/plot";
 import pl from "polars";
@@ -81,6 +81,22 @@ Deno.test("every chart can show a run that has done nothing yet", () => {
     const html = chart[jupyterDisplay]()["text/html"].replace(FIGURE_SCRIPT, "");
     doesNotMatch(html, /NaN|undefined|Infinity/);
   }
+});
+
+Deno.test("charts of a run without a final window or a lost row have its times, no bar, and no name on another", () => {
+  const [kpi, late] = [first.kpi.head(0), first.late.head(0)];
+  const quiet = { ...first, kpi, late, open: first.kpi.head(2) };
+  const other = { ...quiet, watermark: "2 minutes", position: 1 };
+  const [lost, arrived, wait] = [lostByWindow([quiet]), arrival(quiet), finality([quiet, other])]
+    .flatMap(svgsOf);
+  doesNotMatch(arrived!, />\d{4}-\d\d-\d\d</);
+  match(arrived!, />10:0\d(:00)?</);
+  const heights = [...lost!.matchAll(/<rect (?=[^>]*fill="#)[^>]*height="([\d.]+)"/g)];
+  ok(heights.length > 0 && heights.every(([, height]) => height === "0"), lost);
+  doesNotMatch(lost!, />0\.0/);
+  // Both are open up to the same instant: one name stands before it, one beyond.
+  const names = /text-anchor="(\w+)"[^>]*>\s*<text[^>]*>(?:30 seconds|2 minutes)</g;
+  deepEqual([...wait!.matchAll(names)].map(([, anchor]) => anchor), ["end", "start"]);
 });
 
 Deno.test("figure() rounds places, but no number that is read", () => {
