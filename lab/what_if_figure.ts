@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { count, type Displayable, displayable, many, paragraphs } from "../view/display.ts";
 import { wilson } from "../view/statistics.ts";
-import { PAGE } from "../view/style.ts";
+import { PAGE, SHOWN_BY_STYLE } from "../view/style.ts";
 import { enlivenTable } from "../view/table_script.ts";
 import { type Setting, whatIf, type WhatIfData } from "./what_if.ts";
 import { drawWhatIf, type Parts } from "./what_if_page.ts";
@@ -12,9 +12,9 @@ const style =
 .what-if h4{margin:0 0 .5em}.what-if label{display:grid;grid-template-columns:9em 1fr 6em;gap:0 .75em;align-items:center;margin:.25em 0;font-size:14px}
 .what-if input{width:100%;min-height:24px;margin:0;accent-color:#0072b2}
 .what-if dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(215px,1fr));gap:.5em 1.5em;margin:.75em 0}
-.what-if dl div{border-left:3px solid #0072b2;padding-left:.6em}.what-if dt{font-size:12px}.what-if dd{margin:0}.what-if dd b{font-size:18px}
+.what-if dl div{border-left:3px solid #0072b2;padding-left:.6em}.what-if :is(dt,dd){float:none;width:auto;margin:0;padding:0}.what-if dt{font-size:12px;font-weight:400}.what-if dd b{font-size:18px}
 .what-if dd span{display:block;font-size:12px}.what-if svg{width:100%;max-width:370px;height:auto}
-.what-if .plots{display:flex;flex-wrap:wrap;gap:1em}.what-if .plots>*{flex:1 1 280px}.what-if .scroll{overflow-x:auto;padding:2px;margin:0 -2px}
+.what-if [data-drawn]{display:flex!important}.what-if .plots{flex-wrap:wrap;gap:1em}.what-if .plots>*{flex:1 1 280px}.what-if .scroll{overflow-x:auto;padding:2px;margin:0 -2px}
 .what-if table{border-collapse:collapse;margin:.5em 0;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums}
 .what-if :is(table,tr,th,td,caption){color:inherit;background:none;border:0}
 .what-if caption{text-align:left;font-weight:600;padding:0 0 6px}.what-if caption span{position:sticky;left:0;display:block;width:min(720px,100cqw)}
@@ -87,7 +87,7 @@ export function whatIfFigure(data: WhatIfData, own: Setting): Displayable {
   const id = `what-if-${createHash("sha256").update(json).digest("hex").slice(0, 16)}`;
   const page = `${style}<section class="what-if" id="${id}" aria-label="What if">
 <h4>What would another delay and another threshold give?</h4>
-<div data-part="controls" hidden>
+<div data-part="controls" hidden="hidden">
 ${slider("delay", "watermark delay", 'min="0" max="600" step="1"', seconds, `${seconds} seconds`)}
 ${
     slider(
@@ -100,7 +100,7 @@ ${
   }</div>
 <p>At a delay of <b>${seconds} seconds</b> and a threshold of <b>${setting.threshold}</b>, ${place}<span data-part="still">; with scripts, two sliders change both</span>.</p>${notes}
 <dl data-part="facts" aria-live="polite">${parts.facts}</dl>
-<div class="plots"><div data-part="loss">${parts.loss}</div><div data-part="rates">${parts.rates}</div></div>
+<div class="plots" ${SHOWN_BY_STYLE}><div data-part="loss">${parts.loss}</div><div data-part="rates">${parts.rates}</div></div>
 <div class="scroll" data-part="table" tabindex="0" role="region" aria-label="Windows at this setting">${parts.table}</div>
 <div class="scroll" data-part="rows"></div>
 <script type="application/json">${json}</script>

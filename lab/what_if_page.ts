@@ -9,10 +9,13 @@ export interface Tools {
   readonly wilson: typeof wilson;
 }
 
-/** What the page shows at one setting, as HTML by the part that it fills; `rows` and `foot` are the table's. */
+/** A cell of the table: its text, what it sorts by and gives as CSV, and whether it opens its rows. */
+export type Cell = readonly [text: string, value: string, opens?: boolean];
+
+/** What the page shows at one setting, as HTML by the part that it fills; `cells` are the table's, [w][column]. */
 export type Parts =
   & Readonly<Record<"facts" | "loss" | "rates" | "table" | "foot", string>>
-  & { readonly rows: readonly string[] };
+  & { readonly cells: readonly (readonly Cell[])[] };
 
 /** Draws the figure at one setting. With `isLive` the counts are buttons, to open their rows. */
 export function drawWhatIf(
@@ -150,35 +153,43 @@ export function drawWhatIf(
   });
 
   const columns = ["n_txn", "lost", "n_alert", "n_fraud_true", "tp", "fp", "fn"] as const;
-  // A cell whose text is not its value has that too, for sorting and CSV.
-  const cell = (text: string, value: number | null, inner = text) =>
-    `<td${text === String(value) ? "" : ` data-v="${value ?? ""}"`}>${inner}</td>`;
-  const cells = (counts: Counts, isOpening: boolean) =>
-    columns.map((name) => {
-      const value = number(counts[name]);
+  const cellsOf = (counts: Counts, isOpening: boolean): Cell[] => [
+    ...columns.map((name): Cell => {
       const opens = isOpening && counts[name] > 0 && name.length === 2; // tp, fp or fn
-      return cell(value, counts[name], opens ? `<button type="button">${value}</button>` : value);
-    }).join("") +
-    [counts.n_alert, counts.n_fraud_true].map((n) =>
-      cell(share(counts.tp, n), n > 0 ? counts.tp / n : null)
-    ).join("");
-  const rows = windows.map((counts, w) => {
+      return [number(counts[name]), `${counts[name]}`, opens];
+    }),
+    ...[counts.n_alert, counts.n_fraud_true].map((n): Cell => [
+      share(counts.tp, n),
+      n > 0 ? `${counts.tp / n}` : "",
+    ]),
+  ];
+  const cells = windows.map((counts): Cell[] => {
     const { wait } = counts;
     const state = counts.n_txn === 0 ? "lost" : "open";
-    return `<th scope="row" data-v="${new Date(data.starts[w]!).toISOString()}">${
-      clock(data.starts[w]!)
-    }</th>${cells(counts, isLive)}${
-      wait === null ? `<td>${state}</td>` : cell(`${number(wait / 1000, 1)} s`, wait / 1000)
-    }`;
+    const last: Cell = wait === null
+      ? [state, state]
+      : [`${number(wait / 1000, 1)} s`, `${wait / 1000}`];
+    return [...cellsOf(counts, isLive), last];
   });
-  const foot = `<th scope="row">final</th>${cells(final, false)}<td></td>`;
+  const line = (cells: readonly Cell[]) =>
+    cells.map(([text, value, opens]) =>
+      `<td${text === value ? "" : ` data-v="${value}"`}>${
+        opens ? `<button type="button">${text}</button>` : text
+      }</td>`
+    ).join("");
+  const rows = cells.map((cells, w) =>
+    `<tr><th scope="row" data-v="${new Date(data.starts[w]!).toISOString()}">${
+      clock(data.starts[w]!)
+    }</th>${line(cells)}</tr>`
+  );
+  const foot = `<th scope="row">final</th>${line(cellsOf(final, false))}<td></td>`;
   const heads = ["window", ...columns, "precision", "recall", "wait"];
   const table =
     `<table><caption><span>Every window at this setting, UTC; "open" is not final at the end of the topic${
       isLive ? "; tp, fp and fn open their rows" : ""
     }</span></caption><thead><tr>${
       heads.map((name) => `<th scope="col">${name}</th>`).join("")
-    }</tr></thead><tbody>${rows.map((row) => `<tr>${row}</tr>`).join("")}</tbody>` +
+    }</tr></thead><tbody>${rows.join("")}</tbody>` +
     `<tfoot><tr>${foot}</tr></tfoot></table>`;
   return {
     facts: facts.map(([name, value, more]) =>
@@ -187,7 +198,7 @@ export function drawWhatIf(
     loss,
     rates,
     table,
-    rows,
+    cells,
     foot,
   };
 }

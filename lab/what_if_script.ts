@@ -11,6 +11,9 @@ export function runWhatIf(
   data: WhatIfData,
   tools: Tools & { readonly draw: typeof drawWhatIf; readonly enliven: typeof enlivenTable },
 ): void {
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // JupyterLab moves between cells by them
+  });
   const find = <E extends HTMLElement>(name: string) =>
     root.querySelector<E>(`[data-part="${name}"]`)!;
   const [delay, threshold] = ["delay", "threshold"].map((name) => find<HTMLInputElement>(name));
@@ -23,7 +26,7 @@ export function runWhatIf(
   tools.enliven(find("table"));
   const table = find("table").querySelector("table")!;
   const windows = [...table.tBodies[0]!.rows];
-  let drawn = first.rows;
+  let drawn = first.cells;
   const show = () => {
     const { delay: ms, threshold: least } = setting();
     const texts = [`${ms / 1000} seconds`, least.toFixed(2)];
@@ -33,10 +36,19 @@ export function runWhatIf(
     });
     const parts = tools.draw(data, setting(), tools, true);
     for (const name of ["facts", "loss", "rates"] as const) find(name).innerHTML = parts[name];
-    parts.rows.forEach((row, w) => row === drawn[w] || (windows[w]!.innerHTML = row));
+    parts.cells.forEach((row, w) =>
+      row.forEach(([text, value, opens = false], column) => {
+        const [oldText, oldValue, opened = false] = drawn[w]![column]!;
+        const cell = windows[w]!.cells[column + 1]!;
+        if (value !== oldValue) cell.dataset.v = value;
+        if (opens && !opened) cell.innerHTML = `<button type="button">${text}</button>`;
+        else if (opens !== opened) cell.textContent = text;
+        else if (text !== oldText) (opens ? cell.firstChild! : cell).firstChild!.nodeValue = text;
+      })
+    );
     table.tFoot!.rows[0]!.innerHTML = parts.foot;
     table.querySelector("[aria-sort]")?.removeAttribute("aria-sort"); // it may hold no more
-    drawn = parts.rows;
+    drawn = parts.cells;
     find("rows").innerHTML = "";
   };
   table.addEventListener("click", ({ target }) => {

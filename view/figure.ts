@@ -4,7 +4,7 @@ import { colorAt } from "./colors.ts";
 import { count, type Displayable, displayable, html, many, plain } from "./display.ts";
 import { nameOf, type Run } from "./run.ts";
 import { FIGURE_SCRIPT } from "./figure_script.ts";
-import { FIGURE_STYLE } from "./style.ts";
+import { FIGURE_STYLE, SHOWN_BY_STYLE } from "./style.ts";
 import { greatest } from "./statistics.ts";
 
 /** What a figure says of one run, in the run's colour. */
@@ -96,7 +96,7 @@ export function figure(
     `<div><span aria-hidden="true" style="color:${color}">■</span> ${html(texts[i]!)}</div>`
   );
   const page = `${FIGURE_STYLE}<figure class="kpi-figure"><b>${html(question)}</b>
-<div>${lines.join("")}</div><div class="plot">${drawings.join("")}</div>
+<div>${lines.join("")}</div><div class="plot" ${SHOWN_BY_STYLE}>${drawings.join("")}</div>
 <figcaption>${html(note)}</figcaption></figure>${isStatic ? "" : FIGURE_SCRIPT}`;
   return displayable(page, [question, ...texts, note].join("\n"));
 }

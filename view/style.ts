@@ -31,11 +31,17 @@ export const TABLE_STYLE =
 .kpi-table th button{display:contents}.kpi-table td button{text-decoration:none}
 .kpi-table table{font-size:10px}.kpi-table :is(th,td){padding:2px 5px}}</style>`;
 
+/**
+ * The attributes of what only a style shows. JupyterLab takes styles and drawings out of a notebook that is
+ * not trusted and leaves their letters, which would stand there as a heap.
+ */
+export const SHOWN_BY_STYLE = 'hidden="hidden" data-drawn="1"';
+
 /** How figures look, as `TABLE_STYLE`. */
 export const FIGURE_STYLE =
   `<style>.kpi-figure{container-type:inline-size;margin:0 0 1.5em;max-width:760px;color:inherit;break-inside:avoid}
 .kpi-figure>b{display:block;font-size:16px;font-weight:600;margin-bottom:4px}
-.kpi-figure>div{font-size:13px;margin-bottom:8px}.kpi-figure>.plot{overflow-x:auto;margin:0}
+.kpi-figure>div{font-size:13px;margin-bottom:8px}.kpi-figure>.plot{overflow-x:auto;margin:0}.kpi-figure>[data-drawn]{display:block!important}
 .kpi-figure svg{max-width:100%;height:auto}.kpi-figure .said{display:block;min-height:1.5em;font-size:12px;font-variant-numeric:tabular-nums}
 .kpi-figure svg:focus{outline:none}.kpi-figure svg:focus-visible{outline:2px solid #0072b2}.kpi-figure .now{stroke:currentColor;stroke-width:1.5}
 .kpi-figure figcaption{font-size:12px;margin-top:4px}

@@ -38,6 +38,8 @@ Deno.test({
         const errors: string[] = [];
         page.on("pageerror", (error) => errors.push(error.message));
         await page.setContent(html);
+        // As JupyterLab does, which moves between cells by the same keys.
+        await page.evaluate(`document.addEventListener("keydown", (key) => key.preventDefault())`);
         const shown = async () => ({
           lost: await page.locator("dl div:nth-child(1) b").textContent(),
           feet: await page.locator("tfoot td").allTextContents(),
@@ -151,7 +153,26 @@ Deno.test({
         await page.locator("svg title").count() > 50,
         "charts say values as the browser shows them",
       );
+      ok(await page.locator("svg").first().isVisible());
     });
+
+    await t.step(
+      "in a notebook that is not trusted it is text and tables, no heap of letters",
+      async () => {
+        await using context = await browser.newContext();
+        const page = await context.newPage();
+        // What JupyterLab leaves of it.
+        const left = html.replace(/<(style|script)\b[\s\S]*?<\/\1>/g, "")
+          .replace(/<\/?(?:svg|g|path|circle|text|title)\b[^>]*>/g, "")
+          .replace(/ data-[\w-]+="[^"]*"| hidden(?=[ >])/g, "");
+        ok(left.includes("10 min"));
+        await page.setContent(left);
+        const text = await page.locator("section").innerText();
+        ok(text.includes("rows lost") && !/10 min|watermark delay/.test(text));
+        equal(await page.locator("input:visible").count(), 0);
+        ok(await page.locator("table").isVisible());
+      },
+    );
 
     for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]] as const) {
       await t.step(`nothing is cut at ${width} px, ${colorScheme}`, async () => {
