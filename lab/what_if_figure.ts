@@ -9,7 +9,7 @@ import { runWhatIf } from "./what_if_script.ts";
 
 const style =
   `<style>.what-if{max-width:760px;margin:0 0 1.5em;color:inherit;container-type:inline-size}
-.what-if h4{margin:0 0 .5em}.what-if label{display:grid;grid-template-columns:9em 1fr 6em;gap:0 .75em;align-items:center;margin:.25em 0;font-size:14px}
+.what-if h4{margin:0 0 .5em}.what-if label{display:grid;grid-template-columns:9em 1fr 7em;gap:0 .75em;align-items:center;margin:.25em 0;font-size:14px}
 .what-if input{width:100%;min-height:24px;margin:0;accent-color:#0072b2}
 .what-if dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(215px,1fr));gap:.5em 1.5em;margin:.75em 0}
 .what-if dl div{border-left:3px solid #0072b2;padding-left:.6em}.what-if :is(dt,dd){float:none;width:auto;margin:0;padding:0}.what-if dt{font-size:12px;font-weight:400}.what-if dd b{font-size:18px}
