@@ -58,7 +58,9 @@ export function drawWhatIf(
       "readers wait",
       waits.length ? `${number(median / 1000, 1)} s` : "–",
       waits.length
-        ? `median of ${waits.length} final windows; at most ${number(waits.at(-1)! / 1000, 1)} s`
+        ? waits.length === 1
+          ? "the one final window"
+          : `median of ${waits.length} final windows; at most ${number(waits.at(-1)! / 1000, 1)} s`
         : "no window is final",
     ],
     ["precision", share(final.tp, final.n_alert), interval(final.tp, final.n_alert)],

@@ -33,7 +33,6 @@ export function lostByWindow(runs: readonly Run[]): Displayable {
     Plot.ruleY([0]),
     Plot.rect(windows, { ...HIT, ...bar, title: (w) => `${named(w)}: ${count(w.late)} lost` }),
   ];
-  // Without a lost row there is no bar, and none as high as the chart.
   const domain = [0, Math.max(1, greatest(windows.map(({ late }) => late)))];
   return figure("How many transactions did each watermark lose, window by window?", {
     answers: answersOf(runs, (run) => `${lossOf(run).words} lost`),
@@ -243,6 +242,9 @@ function named({ name, start }: { readonly name: string; readonly start: number 
   return `${name}, window ${clock(start, start % 60_000 ? 8 : 5)}`;
 }
 
-function byWindow(windows: readonly { readonly start: number }[]) {
-  return { ...timeAxis(windows.map(({ start }) => start)), label: "window start (UTC)" };
+function byWindow(windows: readonly Readonly<{ start: number; x2: number }>[]) {
+  const starts = windows.map(({ start }) => start);
+  const ends = [-greatest(starts.map((start) => -start)), greatest(windows.map(({ x2 }) => x2))];
+  const domain = windows.length > 0 && { domain: ends };
+  return { ...timeAxis(starts), ...domain, label: "window start (UTC)" };
 }

@@ -94,6 +94,8 @@ Deno.test("charts of a run without a final window or a lost row have its times, 
   const heights = [...lost!.matchAll(/<rect (?=[^>]*fill="#)[^>]*height="([\d.]+)"/g)];
   ok(heights.length > 0 && heights.every(([, height]) => height === "0"), lost);
   doesNotMatch(lost!, />0\.0/);
+  const one = svgsOf(precisionRecallByWindow([{ ...first, kpi: first.kpi.head(1) }]));
+  ok(one.every((svg) => svg.includes(">10:00:00<") && !/>10:00:26</.test(svg)));
   // Both are open up to the same instant: one name stands before it, one beyond.
   const names = /text-anchor="(\w+)"[^>]*>\s*<text[^>]*>(?:30 seconds|2 minutes)</g;
   deepEqual([...wait!.matchAll(names)].map(([, anchor]) => anchor), ["end", "start"]);
