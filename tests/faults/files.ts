@@ -156,7 +156,11 @@ export async function mishapSuite(
         const fault = `${name}, ${file.split("/")[0]}`;
         const failure = await runQuery(place).then(() => undefined, (error: Error) => error);
         if (failure === undefined) {
-          sameTables(await readTables(place), expected, rows);
+          const found = await readTables(place);
+          const { problems } = found.inspection; // of old files that a start does not read
+          for (const problem of problems) match(problem, /(offsets|state|commits)\/\d+/, fault);
+          const inspection = { ...found.inspection, problems: [] };
+          sameTables({ ...found, inspection }, expected, rows);
           table.add(fault, SAME);
         } else {
           match(failure.message, REMEDY, `${fault}: ${failure.message}`);
