@@ -7,7 +7,7 @@ import { FEATURES, readParquetFolder } from "lib";
 import { ensureEnvironment, type Environment, ROOT } from "../tools/jupyter/env.ts";
 import { writeReport } from "../tools/jupyter/report.ts";
 import { jupyterDisplay } from "../view/display.ts";
-import { table, totals } from "../view/mod.ts";
+import { table, type TableOptions, totals } from "../view/mod.ts";
 
 const NOTEBOOK = join(ROOT, "notebooks", "task_d.ipynb");
 const ROWS = 18_000; // six minutes: windows that are final under both watermarks, and late rows
@@ -122,8 +122,10 @@ async function countAnew(
     );
 }
 
-function text(rows: DataFrame, options: { readonly totals?: Record<string, number | null> } = {}) {
-  return table(rows, options)[jupyterDisplay]()["text/plain"];
+/** A table of windows as text; their watermark stands in the caption. */
+function text(rows: DataFrame, watermark: string, options: TableOptions = {}) {
+  return table(rows, { caption: `watermark ${watermark}`, ...options })
+    [jupyterDisplay]()["text/plain"];
 }
 
 /** Drops the first line of a table's text, its caption. */
@@ -155,9 +157,9 @@ Deno.test("the notebook gives what Polars computes from the topic, and the same 
           windows.head(isFinal),
           windows.slice({ offset: isFinal, length: windows.height }),
         ];
-        const expected = text(closed, { totals: totals(closed) });
+        const expected = text(closed, watermark, { totals: totals(closed) });
         ok(shown(first, "kpi-tables").includes(withoutCaption(expected)));
-        ok(shown(first, "kpi-tables").includes(withoutCaption(text(rest))));
+        ok(shown(first, "kpi-tables").includes(withoutCaption(text(rest, watermark))));
       });
     }
 
