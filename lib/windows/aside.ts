@@ -151,7 +151,7 @@ export function keptPart(
   const indexes = new Uint32Array(frame.height);
   for (let i = 0; i < indexes.length; i++) indexes[i] = i; // `from` calls a function a row
   const kept = frame.withColumn(pl.Series(ROW, indexes)).filter(where).select(ROW, ...columns);
-  const rows = [...kept.getColumn(ROW).toArray()].map(Number);
+  const rows = [...kept.getColumn(ROW).toTypedArray()].map(Number);
   const places = rows.map(placeOf);
   const times = rows.map((row) => eventTimes[row]!);
   const starts = times.map((time) => lastWindowStart(time, window));
@@ -193,10 +193,10 @@ function series(names: readonly string[], parts: readonly Part[], batchId: numbe
       ? new Array<number>(length).fill(batchId)
       : parts.flatMap((part) => part.values[name] ?? []);
     if (!WHOLE.includes(name)) return pl.Series(name, values, pl.Utf8);
-    const numbers = doubles(
-      name,
-      (values as number[]).map((value) => Number.isNaN(value) ? null : value),
-    );
+    const whole = Float64Array.from(values as number[]);
+    const numbers = whole.includes(NaN)
+      ? doubles(name, Array.from(whole, (value) => Number.isNaN(value) ? null : value))
+      : pl.Series(name, whole, pl.Float64); // at once
     return INSTANTS.includes(name) ? asTimestamps(numbers) : numbers.cast(pl.Int64);
   });
 }
