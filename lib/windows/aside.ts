@@ -108,8 +108,16 @@ export const KEPT_COLUMNS: readonly string[] = [
 /** What holds epoch milliseconds or whole numbers, null where one is NaN; the others hold text. */
 const INSTANTS = ["event_time", "window_start", "watermark"];
 const WHOLE = ["batch_id", "offset", "late_by_ms", ...INSTANTS];
-/** A column of no other name. */
+/** A column of no other name: the numbers of a frame's rows, kept for the next frames. */
 const ROW = "\0row";
+let numbers = pl.Series(ROW, new Uint32Array());
+
+function rowNumbers(height: number): Series {
+  if (numbers.length < height) {
+    numbers = pl.Series(ROW, Uint32Array.from({ length: height }, (_, row) => row));
+  }
+  return numbers.slice(0, height);
+}
 
 /** Returns rows kept aside, with where each came from and its text as it was; `slices` are those of the chunk. */
 export function asidePart(
@@ -148,9 +156,7 @@ export function keptPart(
   placeOf: (row: number) => Place,
   { eventTimes, window, lateWatermark }: RowTimes,
 ): Part {
-  const indexes = new Uint32Array(frame.height);
-  for (let i = 0; i < indexes.length; i++) indexes[i] = i; // `from` calls a function a row
-  const kept = frame.withColumn(pl.Series(ROW, indexes)).filter(where).select(ROW, ...columns);
+  const kept = frame.withColumn(rowNumbers(frame.height)).filter(where).select(ROW, ...columns);
   const rows = [...kept.getColumn(ROW).toTypedArray()].map(Number);
   const places = rows.map(placeOf);
   const times = rows.map((row) => eventTimes[row]!);
@@ -194,10 +200,10 @@ function series(names: readonly string[], parts: readonly Part[], batchId: numbe
       : parts.flatMap((part) => part.values[name] ?? []);
     if (!WHOLE.includes(name)) return pl.Series(name, values, pl.Utf8);
     const whole = Float64Array.from(values as number[]);
-    const numbers = whole.includes(NaN)
+    const column = whole.includes(NaN)
       ? doubles(name, Array.from(whole, (value) => Number.isNaN(value) ? null : value))
       : pl.Series(name, whole, pl.Float64); // at once
-    return INSTANTS.includes(name) ? asTimestamps(numbers) : numbers.cast(pl.Int64);
+    return INSTANTS.includes(name) ? asTimestamps(column) : column.cast(pl.Int64);
   });
 }
 
