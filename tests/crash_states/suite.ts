@@ -1,9 +1,12 @@
 import { deepEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { inWorker } from "../faults/in_worker.ts";
 import { type FaultTable, inMemory } from "../faults/program.ts";
 import { LEVELS } from "./contents.ts";
 import { explore, type Explored, type Failure, syncsOf } from "./explore.ts";
 import { scenariosIn } from "./scenarios.ts";
+
+const WORKER = new URL("./worker.ts", import.meta.url);
 
 interface SuiteOptions {
   readonly table: FaultTable;
@@ -44,25 +47,12 @@ export async function crashSuite({ table, seed, crashStates }: SuiteOptions): Pr
           `${explored.failures.length} wrong`,
       );
     };
-    await Promise.all(parts.map((part) => inWorker(part, add)));
+    await Promise.all(parts.map((part) => inWorker(WORKER, part, add)));
     deepEqual(failures, []);
   });
 }
 
 export type Found = readonly [name: string, explored: Explored];
-
-/** Tells what is found of each scenario as it comes. */
-function inWorker(part: Part, add: (found: Found) => void): Promise<void> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  return new Promise<void>((resolve, reject) => {
-    worker.onmessage = ({ data }) => data === null ? resolve() : add(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new Error(event.message));
-    };
-    worker.postMessage(part);
-  }).finally(() => worker.terminate());
-}
 
 /** Tries a part of the states: of each scenario by its weight, and of what is left by the others' lack. */
 export async function explorePart(

@@ -4,9 +4,12 @@ import { readFile } from "../../lib/files.ts";
 import { missingTools } from "../../tools/kafka/install.ts";
 import { runHistory, type Told, type Way, WAYS } from "./campaign.ts";
 import { nameOf } from "./campaign_settings.ts";
+import { inWorker } from "./in_worker.ts";
 import { openKafkaTopics } from "./kafka.ts";
 import { SAME } from "./kills.ts";
 import { type FaultTable, inMemory } from "./program.ts";
+
+const WORKER = new URL("./campaign_worker.ts", import.meta.url);
 
 export type CampaignShares = Readonly<Record<Way, number>>;
 
@@ -85,7 +88,7 @@ export async function campaignSuite(
       const most = Math.ceil(left(WAYS[0]) / workers);
       await Promise.all(Array.from({ length: workers }, (_, i) => {
         const way = { ...part, dir, way: WAYS[0], kills: most, step: workers };
-        return inWorker({ ...way, seed: seed * 1_000_000 + i }, add);
+        return inWorker(WORKER, { ...way, seed: seed * 1_000_000 + i }, add);
       }));
     });
   } finally {
@@ -112,19 +115,6 @@ export async function killSome(
   } finally {
     console.warn = warn;
   }
-}
-
-/** In a worker of its own, which has a `Deno` of its own: its effects are watched. */
-function inWorker(part: CampaignPart, add: (told: Told) => void): Promise<void> {
-  const worker = new Worker(new URL("./campaign_worker.ts", import.meta.url), { type: "module" });
-  return new Promise<void>((resolve, reject) => {
-    worker.onmessage = ({ data }) => data === null ? resolve() : add(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new Error(event.message));
-    };
-    worker.postMessage(part);
-  }).finally(() => worker.terminate());
 }
 
 function addRows(table: FaultTable, { way, source, drawn, kills, wrong }: Told): void {

@@ -1,11 +1,5 @@
 /** A worker of `campaignSuite`. */
-import { type CampaignPart, killSome } from "./campaign_suite.ts";
+import { killSome } from "./campaign_suite.ts";
+import { serve } from "./in_worker.ts";
 
-const self = globalThis as unknown as {
-  onmessage: (event: MessageEvent<CampaignPart>) => void;
-  postMessage(message: unknown): void;
-};
-self.onmessage = async ({ data }) => {
-  await killSome(data, (told) => self.postMessage(told));
-  self.postMessage(null); // the end
-};
+serve(killSome);
