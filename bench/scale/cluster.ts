@@ -7,7 +7,7 @@ import { repeatLog } from "../long.ts";
 import { measure } from "../process.ts";
 import { ROOT } from "../programs.ts";
 import { openCluster } from "./standalone.ts";
-import { commitsOf, RECORDING, trialOf } from "./trial.ts";
+import { commitsOf, RECORDING, SPAN_MS, trialOf } from "./trial.ts";
 
 /** A cluster of executors with a core each. */
 export interface ClusterFigures {
@@ -29,8 +29,7 @@ export async function measureCluster(dir: string): Promise<ClusterFigures[]> {
   const shared = { from: RECORDING, to: `log:${dir}`, overwrite: true };
   await replay({ ...shared, topic: "few", limit: BATCHES * FEW });
   await replay({ ...shared, topic: "recorded" });
-  const span = 20 * 60_000; // the recording's length at the usual rate
-  await repeatLog(join(dir, "recorded"), join(dir, "large"), { times: BATCHES, span });
+  await repeatLog(join(dir, "recorded"), join(dir, "large"), { times: BATCHES, span: SPAN_MS });
   const figures: ClusterFigures[] = [];
   for (const executors of [1, 2]) {
     const cluster = await openCluster(executors, { line: SPARK_LINES[0], dir });

@@ -7,7 +7,7 @@ import { replay } from "replay";
 import { bytesOf, repeatLog } from "../long.ts";
 import { type Cost, measure } from "../process.ts";
 import { ROOT } from "../programs.ts";
-import { type Engine, ENGINES, RECORDING, trialOf } from "./trial.ts";
+import { type Engine, ENGINES, RECORDING, SPAN_MS, trialOf } from "./trial.ts";
 
 /** What an engine took for all of the topic. */
 export type LongCost = Pick<Cost, "wallSeconds" | "cpuSeconds" | "peakMiB">;
@@ -32,8 +32,7 @@ export async function measureLong(dir: string, times = TIMES): Promise<LongFigur
   const { bavail, bsize } = statfsSync(dir);
   if (bavail * bsize < SPACE) throw new Error(`It takes ${SPACE / 1e9} GB of free disk in ${dir}`);
   const { rows } = await replay({ from: RECORDING, to: `log:${dir}`, topic: "recorded" });
-  const span = 20 * 60_000; // the recording's length at the usual rate
-  await repeatLog(join(dir, "recorded"), join(dir, "long"), { times, span });
+  await repeatLog(join(dir, "recorded"), join(dir, "long"), { times, span: SPAN_MS });
   const costs = {} as Record<Engine, LongCost>;
   const tables: Record<string, unknown>[][] = [];
   for (const engine of ENGINES) {

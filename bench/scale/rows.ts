@@ -4,7 +4,7 @@ import { replay } from "replay";
 import { bytesOf, repeatLog } from "../long.ts";
 import { measure } from "../process.ts";
 import { ROOT } from "../programs.ts";
-import { type Engine, ENGINES, RECORDING, trialOf } from "./trial.ts";
+import { type Engine, ENGINES, RECORDING, SPAN_MS, trialOf } from "./trial.ts";
 
 /** What an engine costs, from two runs of different size. */
 export interface EngineFigures {
@@ -24,8 +24,7 @@ export interface RowFigures extends Readonly<Record<Engine, EngineFigures>> {
 /** Runs both engines over the recording, once and four times as long, and takes the difference. */
 export async function measureRows(dir: string): Promise<RowFigures> {
   const { rows } = await replay({ from: RECORDING, to: `log:${dir}`, topic: "t1" });
-  const span = 20 * 60_000; // the recording's length at the usual rate
-  await repeatLog(join(dir, "t1"), join(dir, "t4"), { times: 4, span });
+  await repeatLog(join(dir, "t1"), join(dir, "t4"), { times: 4, span: SPAN_MS });
   const seconds: Record<Engine, number[]> = { process: [], spark: [] };
   let bytesPerWindow = 0;
   for (const topic of ["t1", "t4"]) {

@@ -32,6 +32,8 @@ export interface Trial {
 
 /** Plays a recording of real rows, by `deno task replay`'s defaults. */
 export const RECORDING = join(ROOT, "data", "transactions_60k.parquet");
+/** How long it is at the usual rate. */
+export const SPAN_MS = 20 * 60_000;
 const TASK = [Deno.execPath(), "task", "-q"];
 
 /** Returns the command of an engine; for Spark the query is written first. */

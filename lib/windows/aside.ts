@@ -177,7 +177,8 @@ export function keptPart(
 
 /** Returns the rows of a batch that are kept aside as one table, which may be empty. */
 export function asideTable(parts: readonly Part[], batchId: number): DataFrame {
-  const none: Part = { values: { partition: [] }, frame: textFrame([]) };
+  const empty = Object.fromEntries(ASIDE_COLUMNS.map((name) => [name, []]));
+  const none: Part = { values: empty, frame: textFrame([]) };
   return tableOf(ASIDE_COLUMNS, parts.length > 0 ? parts : [none], batchId);
 }
 
@@ -197,7 +198,7 @@ function series(names: readonly string[], parts: readonly Part[], batchId: numbe
   return names.map((name) => {
     const values = name === "batch_id"
       ? new Array<number>(length).fill(batchId)
-      : parts.flatMap((part) => part.values[name] ?? []);
+      : parts.flatMap((part) => part.values[name]!);
     if (!WHOLE.includes(name)) return pl.Series(name, values, pl.Utf8);
     const whole = Float64Array.from(values as number[]);
     const column = whole.includes(NaN)
