@@ -19,13 +19,13 @@ globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive:
 const given = { folder, recording, offsetsPerTrigger: 750 };
 const { play, change } = await openNotebook("task_d.ipynb", "TASK_D_PARAMETERS", given);
 
-/** Interrupts the kernel when the panel has shown so many batches more. */
+/** Interrupts the kernel when the query that writes the tables has made so many batches more. */
 function interruptAt(batches: number): Step {
   return {
     code: `{
       let left = ${batches};
-      const { update } = view.Panel.prototype;
-      view.Panel.prototype.update = function (...batch) {
+      const { update } = view.LiveArrival.prototype;
+      view.LiveArrival.prototype.update = function (...batch) {
         if (--left === 0) Deno.kill(Deno.pid, "SIGINT");
         return update.apply(this, batch);
       };
