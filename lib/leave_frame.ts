@@ -2,7 +2,7 @@ import type { DataFrame } from "polars";
 
 /** Bytes that Polars may hold for objects which V8 has not collected. */
 let unseen = 0;
-const MAX_UNSEEN = 32 * 1024 * 1024;
+const MAX_UNSEEN = 12 * 1024 * 1024;
 /** More than V8 waits for with a heap of 100 MiB. */
 const HINT = 512 * 1024 * 1024;
 

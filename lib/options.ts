@@ -66,7 +66,7 @@ export interface WriteOptions extends QuerySettings {
   readonly rows?: KeptRows | undefined;
   /** Whether a batch without data may run to close windows; true if absent. */
   readonly noDataMicroBatches?: boolean | undefined;
-  /** How many batches the checkpoint remembers, never fewer than 2; 100 if absent. */
+  /** How many batches the checkpoint remembers at least, never fewer than 2; 100 if absent. */
   readonly minBatchesToRetain?: number | undefined;
   /** The clock, epoch ms. */
   readonly now?: (() => number) | undefined;

@@ -61,11 +61,10 @@ export function lossOf(run: Run): { readonly share: number; readonly words: stri
   const { late, counted } = totalsOf(run);
   const share = late / (late + counted);
   const unit = isOverlapping(run) ? "counts of a row in a window" : "rows of final windows";
-  return {
-    share,
-    words: `${count(late)} of ${count(late + counted)} ${unit}` +
-      (late + counted > 0 ? ` (${percent(share)})` : ""),
-  };
+  const words = late + counted === 0
+    ? `0 ${unit}`
+    : `${count(late)} of ${count(late + counted)} ${unit} (${percent(share)})`;
+  return { share, words };
 }
 
 /** Returns the starts, epoch ms, of the windows that are final in every run. */

@@ -123,7 +123,7 @@ interface Values extends TableOptions {
 function columnOf(name: string, { values, withDate, percent: shares, bars, amounts }: Values) {
   const present = values.filter((value) => value !== null && value !== undefined);
   const numbers = present.filter((v) => typeof v === "number" || typeof v === "bigint").map(Number);
-  const isNumber = numbers.length > 0 && numbers.length === present.length;
+  const isNumber = values.length > 0 && numbers.length === present.length; // of nulls only, too
   const finite = numbers.filter(Number.isFinite);
   const most = Math.max(0, ...finite.map(Math.abs));
   const isShare = shares?.includes(name) ??

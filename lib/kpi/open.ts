@@ -14,20 +14,25 @@ export async function openKpis(
 ): Promise<{ readonly kpis: ResultStream; readonly model: OnnxModel }> {
   const { startingOffsets, maxOffsetsPerTrigger, failOnDataLoss } = spec;
   const model = await OnnxModel.load(spec.model.path);
-  if (model.sha256 !== spec.model.sha256) {
+  try {
+    if (model.sha256 !== spec.model.sha256) {
+      throw new TypeError(
+        `"${spec.model.path}" is not the model of the spec: its SHA-256 is ${model.sha256} and ` +
+          `should be ${spec.model.sha256}. Restore the file, or write the spec anew`,
+      );
+    }
+    const address = `${spec.source.kind}:${spec.source.address}`;
+    const onLoss = failOnDataLoss === undefined ? {} : { failOnDataLoss };
+    const source = await openSource(address, spec.topic, onLoss);
+    const rows = readStream(source, spec.schema, {
+      startingOffsets,
+      maxOffsetsPerTrigger,
+      failOnDataLoss,
+    });
+    const kpis = windowKpis(rows.score(model).withColumns(isAlert(spec.threshold)), spec);
+    return { kpis, model };
+  } catch (error) {
     await model.close();
-    throw new TypeError(
-      `"${spec.model.path}" is not the model of the spec: its SHA-256 is ${model.sha256} and ` +
-        `should be ${spec.model.sha256}. Restore the file, or write the spec anew`,
-    );
+    throw error;
   }
-  const address = `${spec.source.kind}:${spec.source.address}`;
-  const onLoss = failOnDataLoss === undefined ? {} : { failOnDataLoss };
-  const source = await openSource(address, spec.topic, onLoss);
-  const rows = readStream(source, spec.schema, {
-    startingOffsets,
-    maxOffsetsPerTrigger,
-    failOnDataLoss,
-  });
-  return { kpis: windowKpis(rows.score(model).withColumns(isAlert(spec.threshold)), spec), model };
 }

@@ -83,6 +83,16 @@ Deno.test("every chart can show a run that has done nothing yet", () => {
   }
 });
 
+Deno.test("a run of one batch is a point in the charts by batch, and says that no row could be lost", () => {
+  const single = { ...first, progress: first.progress.slice(0, 1) };
+  for (const value of ["watermark", "windows"] as const) {
+    match(svgsOf(byBatch([single], value)).join(), /<circle /);
+    doesNotMatch(svgsOf(byBatch([first], value)).join(), /<circle /);
+  }
+  const [kpi, late] = [first.kpi.head(0), first.late.head(0)];
+  match(textOf(lostByWindow([{ ...single, kpi, late }])), / 0 rows of final windows lost/);
+});
+
 Deno.test("charts of a run without a final window or a lost row have its times, no bar, and no name on another", () => {
   const [kpi, late] = [first.kpi.head(0), first.late.head(0)];
   const quiet = { ...first, kpi, late, open: first.kpi.head(2) };

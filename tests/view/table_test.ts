@@ -23,16 +23,17 @@ Deno.test("table() shows numbers, shares and nulls as a reader expects", () => {
     pl.Series("n_txn", [1234567, 5], pl.Int64),
     pl.Series("precision", [0.5, null] as number[], pl.Float64),
     pl.Series("ms", [1.5, 22.25], pl.Float64),
+    pl.Series("recall", Array<number>(2), pl.Float64),
   ]);
   equal(
     textOf(table(rows, { caption: "Some rows", totals: { n_txn: 1234572 } })),
     [
       "Some rows",
-      "window      n_txn  precision     ms",
-      "──────  ─────────  ─────────  ─────",
-      "a       1,234,567      50.0%   1.50",
-      "b               5          –  22.25",
-      "──────  ─────────  ─────────  ─────",
+      "window      n_txn  precision     ms  recall",
+      "──────  ─────────  ─────────  ─────  ──────",
+      "a       1,234,567      50.0%   1.50       –",
+      "b               5          –  22.25       –",
+      "──────  ─────────  ─────────  ─────  ──────",
       "Total   1,234,572",
     ].join("\n"),
   );

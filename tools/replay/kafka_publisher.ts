@@ -1,4 +1,6 @@
 import { Buffer } from "node:buffer";
+import { setTimeout as delay } from "node:timers/promises";
+import kafkajs, { type Admin } from "kafkajs";
 import { kafkaClient, type KafkaSecurity } from "../../lib/kafka/client.ts";
 
 /** Takes messages into a topic; a send is done when the topic holds them. */
@@ -17,6 +19,9 @@ const BYTES_A_CALL = 900_000;
 const MESSAGE_OVERHEAD = 80;
 /** Waits out a broker that restarts. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 120 };
+
+/** Looks at a new topic, 100 ms apart, until the broker knows it. */
+const TRIES_TO_SEE = 100;
 
 /**
  * Opens a producer that neither loses nor doubles messages over a broker's restart (idempotent, acks
@@ -65,13 +70,8 @@ async function createTopic(
   const admin = (await kafkaClient(bootstrap, security)).admin({ retry: { retries: 5 } });
   try {
     await admin.connect();
-    const created = await admin.createTopics({
-      topics: [{ topic, numPartitions: partitions }],
-      waitForLeaders: true,
-    });
-    if (created) return;
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const found = topics[0]?.partitions.length ?? 0;
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitions }] });
+    const found = await partitionsOf(admin, topic);
     if (found < partitions) {
       throw new RangeError(
         `Kafka topic ${topic} has ${found} partitions, ${partitions} asked for: ` +
@@ -86,6 +86,22 @@ async function createTopic(
     );
   } finally {
     await admin.disconnect();
+  }
+}
+
+/**
+ * Counts the partitions of a topic that is there or was made just now: a broker may learn of it a moment later, and
+ * kafkajs' `waitForLeaders` gives up on the first answer that there is none.
+ */
+async function partitionsOf(admin: Admin, topic: string): Promise<number> {
+  for (let left = TRIES_TO_SEE;; left--) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]?.partitions.length ?? 0;
+    } catch (error) {
+      if (left === 0 || !(error instanceof kafkajs.KafkaJSError && error.retriable)) throw error;
+      await delay(100);
+    }
   }
 }
 
