@@ -175,11 +175,15 @@ export function keptPart(
   };
 }
 
+/** Made once: most batches keep nothing aside. */
+const NOTHING_ASIDE = tableOf(ASIDE_COLUMNS, [{
+  values: Object.fromEntries(ASIDE_COLUMNS.map((name) => [name, []])),
+  frame: textFrame([]),
+}], 0);
+
 /** Returns the rows of a batch that are kept aside as one table, which may be empty. */
 export function asideTable(parts: readonly Part[], batchId: number): DataFrame {
-  const empty = Object.fromEntries(ASIDE_COLUMNS.map((name) => [name, []]));
-  const none: Part = { values: empty, frame: textFrame([]) };
-  return tableOf(ASIDE_COLUMNS, parts.length > 0 ? parts : [none], batchId);
+  return parts.length > 0 ? tableOf(ASIDE_COLUMNS, parts, batchId) : NOTHING_ASIDE.clone();
 }
 
 /** Returns the rows of a batch that a query wants kept as one table; `undefined` if it had no chunk. */
