@@ -40,6 +40,13 @@ export class Panel {
     [this.#name, this.#keys, this.#show, this.#now] = [name, keys, show, now];
   }
 
+  /** Takes the panel's place, below those that were opened before it: a first batch may be long in coming. */
+  open(): void {
+    const [page, text] = [html(this.#name), plain(this.#name)];
+    const says = "no batch has run yet";
+    this.#put({ "text/html": `<b>${page}</b> ${says}`, "text/plain": `${text} · ${says}` });
+  }
+
   /** Takes the progress of a batch and its KPI rows in output mode update: they replace their windows. */
   update(progress: StreamingQueryProgress, rows?: DataFrame): void {
     this.#progress = progress;
@@ -79,6 +86,10 @@ export class Panel {
     const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");
     const content = { "text/html": join("text/html"), "text/plain": join("text/plain") };
     this.#changed.clear();
+    this.#put(content, state);
+  }
+
+  #put(content: Content, state = { isLast: false }): void {
     this.#shown = this.#shown.then((problem) => problem ?? this.#show(content, state))
       .catch((error) => error);
   }

@@ -21,12 +21,12 @@ export function restartTimeline(
     })
   );
   const most = cells.flat().reduce((end, { to }) => Math.max(end, to), 0);
-  const named = cells.flat().filter(({ from, to }) => to - from >= most / 40); // room for two digits
+  const named = cells.flat().filter(({ from, to }) => to - from >= most / 45); // room for two digits
   const [stop, next] = [cells[0]!.at(-1), cells[1]![0]];
   const box = { x1: "from", x2: "to", y: "y", fill: "color", stroke: "color", inset: 0.5 };
   const marks = [
     Plot.barX(cells.flat(), { ...box, fillOpacity: 0.35 }),
-    Plot.text(named, { x: "x", y: "y", text: "batchId", fontSize: 11 }),
+    Plot.text(named, { x: "x", y: "y", text: "batchId", fontSize: 10 }),
     Plot.ruleX(cells[0]!.slice(-1), { x: "to", strokeDasharray: "4,3" }),
     Plot.barX(cells.flat(), {
       ...box,

@@ -39,6 +39,14 @@ Deno.test("Panel shows the state of a query in a line", async () => {
   match(shown.at(-1)!.html, /<progress aria-label="offset" max="60000" value="49200"/);
 });
 
+Deno.test("Panel takes its place before its first batch, and keeps saying that there was none", async () => {
+  const { panel, shown } = watched("<kpi>");
+  panel.open();
+  await panel.close();
+  deepEqual(shown.map(({ text }) => text), ["<kpi> · no batch has run yet"]);
+  match(shown[0]!.html, /<b>&#60;kpi&#62;<\/b> no batch/);
+});
+
 Deno.test("Panel shows no watermark before there is one", async () => {
   const { panel, shown } = watched();
   panel.update(progress[0]!);
