@@ -164,7 +164,7 @@ export async function explore(scenario: Scenario, options: ExploreOptions): Prom
         if (failures.length < stopAt && random() < share) await attempt(state, { level, faults });
       }
     }
-    for (let barren = 0; !isDone() && barren < 200;) {
+    for (let barren = 0; !isDone() && barren < 60;) {
       const before = seen.size;
       if (random() < 0.4) await goOn(await letFail(), TRIES.failing);
       else await goOn(killOrCut(), TRIES.others);

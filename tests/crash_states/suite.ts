@@ -36,6 +36,7 @@ export async function crashSuite({ table, seed, crashStates }: SuiteOptions): Pr
     let sum = 0;
     const add = ([name, explored]: Found) => {
       failures.push(...explored.failures);
+      for (const failure of explored.failures) console.error(failure); // the others take a while
       for (const level of LEVELS) {
         sum += explored.states[level];
         const fault = `power cut (${level}), ${name}`;
