@@ -31,8 +31,6 @@ export interface ExploreOptions {
   /** States to try. */
   readonly most: number;
   readonly levels?: readonly Level[];
-  /** Tries the states of one of several parts, so that some can be at work at once. */
-  readonly part?: { readonly index: number; readonly of: number };
   /** Leaves the syncs of this name (see `syncsOf`) out, to see that a state tells. */
   readonly leftOut?: string;
   readonly stopAt?: number;
@@ -59,8 +57,7 @@ type First = Omit<History, "ops"> & { readonly lost: readonly string[] };
  * tables must be right; where the disk is then as it was after another state, that one's end is this one's too.
  */
 export async function explore(scenario: Scenario, options: ExploreOptions): Promise<Explored> {
-  const { seed, most, levels = LEVELS, part = { index: 0, of: 1 }, leftOut, stopAt = Infinity } =
-    options;
+  const { seed, most, levels = LEVELS, leftOut, stopAt = Infinity } = options;
   const dir = join(options.dir, "disk");
   const random = randoms(seed);
   const skip = (sync: string) => nameOf(sync) === leftOut;
@@ -85,7 +82,7 @@ export async function explore(scenario: Scenario, options: ExploreOptions): Prom
     };
     const attempt = async (begin: State, how: Pick<First, "faults"> & { level: Level }) => {
       const key = keyOf(begin);
-      if (seen.has(key) || Number.parseInt(key.slice(0, 8), 16) % part.of !== part.index) return;
+      if (seen.has(key)) return;
       seen.add(key);
       states[how.level]++;
       await layOut(dir, begin);

@@ -24,7 +24,7 @@ import { asSpark, ours, rowsOf, specFor } from "../spark/topics.ts";
 /** One program on a disk; `dir` is where the disk is. */
 export interface Scenario {
   readonly name: string;
-  /** Its share of the states beside others, 1 if absent. */
+  /** Its share of the states beside others, 1 if absent; those with few have less. */
   readonly weight?: number;
   /** From an empty disk on: what is interrupted. */
   run(dir: string): Promise<void>;
@@ -36,7 +36,7 @@ export interface Scenario {
 
 /** Rows of the topic at the first start, the second one, and after the fault. */
 const [FIRST, SECOND, ALL] = [290, 330, 370];
-/** Rows a batch before the fault; more of them after it. */
+/** Rows a batch before the fault, in the first round; more of them after it. */
 const LIMIT = 24;
 const NOW = Date.UTC(2024, 0, 1);
 
@@ -69,15 +69,17 @@ async function runQuery(
 
 interface QueryOptions extends Pick<Settings, "mode" | "keys" | "watermark"> {
   readonly sink: "parquet" | "jsonl";
+  /** Rows a batch. */
+  readonly limit: number;
   readonly keepsAlerts?: boolean;
 }
 
 /** The KPI query over a topic that is elsewhere, started twice. */
 function query(name: string, topics: string, options: QueryOptions): Scenario {
-  const { sink, keepsAlerts, ...settings } = options;
+  const { sink, keepsAlerts, limit: usual, ...settings } = options;
   const jsonl = (dir: string) => sink === "jsonl" ? join(dir, "out.jsonl") : undefined;
   const built = new Map<string, ResultStream>();
-  const run = async (dir: string, rows: number, { limit = LIMIT, batches = Infinity } = {}) => {
+  const run = async (dir: string, rows: number, { limit = usual, batches = Infinity } = {}) => {
     const key = `${rows} ${limit}`;
     const read = { maxOffsetsPerTrigger: limit };
     const result = built.get(key) ?? kpisOver(await topicOf(topics, rows), { ...settings, read });
@@ -116,7 +118,7 @@ async function tablesOf(dir: string, total: number, output: Output = {}): Promis
 const REPLAYED = 120;
 
 /** A replay into a topic log, and the query over it. A replay that did not end is begun anew. */
-function replayed(name: string, base: string): Scenario {
+function replayed(name: string, base: string, limit: number): Scenario {
   const from = join(base, "recording.parquet");
   const column = (name: string, c: number) =>
     pl.Series(name, Array.from({ length: REPLAYED }, (_, i) => name === "Class" ? i % 2 : i + c));
@@ -134,7 +136,7 @@ function replayed(name: string, base: string): Scenario {
   const run = async (dir: string, how: { batches?: number } = {}) =>
     await runQuery(placeIn(dir), {
       source: await TopicLog.open(topics(dir), "t"),
-      read: { maxOffsetsPerTrigger: 60 },
+      read: { maxOffsetsPerTrigger: limit },
       ...how,
     });
   const restart = async (dir: string, how: { batches?: number }) => {
@@ -203,23 +205,25 @@ async function takenOver(name: string, base: string): Promise<Scenario> {
   };
 }
 
-/** All of them; `base` is for what is not on the disk. */
-export async function scenariosIn(base: string): Promise<readonly Scenario[]> {
+/** All of them, in batches of another size each round; `base` is for what is not on the disk. */
+export async function scenariosIn(base: string, round = 0): Promise<readonly Scenario[]> {
   await Deno.mkdir(base, { recursive: true });
+  const limit = LIMIT + round;
   const keys = ["Time"]; // a group a row: a batch changes a few of many
   const update = { mode: "update", keys: ["Class"] } as const;
   return [
-    query("parquet, append", base, { sink: "parquet" }),
+    query("parquet, append", base, { limit, sink: "parquet" }),
     query("parquet, append, many groups, alerts", base, {
+      limit,
       sink: "parquet",
       keys,
       watermark: "3 minutes",
       keepsAlerts: true,
     }),
-    query("jsonl, append, alerts", base, { sink: "jsonl", keepsAlerts: true }),
-    query("jsonl, update, by key", base, { sink: "jsonl", ...update }),
-    query("jsonl, complete", base, { sink: "jsonl", mode: "complete" }),
-    replayed("replay and query", base),
-    await takenOver("takeover from Spark", base),
+    query("jsonl, append, alerts", base, { limit, sink: "jsonl", keepsAlerts: true }),
+    query("jsonl, update, by key", base, { limit, sink: "jsonl", ...update }),
+    query("jsonl, complete", base, { limit, sink: "jsonl", mode: "complete" }),
+    replayed("replay and query", base, 36 + limit),
+    ...round === 0 ? [await takenOver("takeover from Spark", base)] : [], // it has one batch
   ];
 }

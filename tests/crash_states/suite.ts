@@ -14,22 +14,25 @@ interface SuiteOptions {
   readonly crashStates: number;
 }
 
-/** What a worker is asked for: its part of the states of all scenarios. */
+/** What a worker is asked for: states of all scenarios, in the rounds `first`, `first + step` and so on. */
 export interface Part {
   readonly base: string;
   readonly seed: number;
   readonly most: number;
-  readonly index: number;
-  readonly of: number;
+  readonly first: number;
+  readonly step: number;
 }
+
+/** Of a scenario in a round: then most of those that are tried are new ones. */
+const STATES_A_ROUND = 600;
 
 /** Tries so many states that a power cut may leave, on all processors. */
 export async function crashSuite({ table, seed, crashStates }: SuiteOptions): Promise<void> {
   await inMemory(async (dir) => {
-    const of = navigator.hardwareConcurrency;
-    const parts = Array.from({ length: of }, (_, index): Part => {
-      const base = join(dir, String(index));
-      return { base, seed: seed + index, most: Math.ceil(crashStates / of), index, of };
+    const step = 2 * navigator.hardwareConcurrency; // each waits for its disk half of the time
+    const most = Math.ceil(crashStates / step);
+    const parts = Array.from({ length: step }, (_, first): Part => {
+      return { base: join(dir, String(first)), seed, most, first, step };
     });
     const began = performance.now();
     const failures: Failure[] = [];
@@ -55,23 +58,23 @@ export async function crashSuite({ table, seed, crashStates }: SuiteOptions): Pr
 
 export type Found = readonly [name: string, explored: Explored];
 
-/** Tries a part of the states: of each scenario by its weight, and of what is left by the others' lack. */
+/** Tries a part of the states, round by round, since other batches make other states. */
 export async function explorePart(
-  { base, seed, most, index, of }: Part,
+  { base, seed, most, first, step }: Part,
   add: (found: Found) => void,
 ): Promise<void> {
-  // Those with few states first: what they have not, the others take over.
-  const scenarios = (await scenariosIn(join(base, "topics")))
-    .map(({ weight = 1, ...scenario }, i) => ({ weight, scenario, i }))
-    .sort((a, b) => a.weight - b.weight);
-  let [left, weights] = [most, scenarios.reduce((sum, { weight }) => sum + weight, 0)];
-  for (const { weight, scenario, i } of scenarios) {
-    const share = Math.ceil(left * weight / weights);
-    const options = { dir: base, seed: seed + i, most: share, part: { index, of } };
-    const explored = await explore(scenario, options);
-    const { journal, dirs, any } = explored.states;
-    [left, weights] = [left - journal - dirs - any, weights - weight];
-    add([scenario.name, explored]);
+  let left = most;
+  for (let round = first; left > 0; round += step) {
+    const scenarios = await scenariosIn(join(base, "topics"), round);
+    const each = Math.min(STATES_A_ROUND, most / scenarios.length);
+    for (const [i, { weight = 1, ...scenario }] of scenarios.entries()) {
+      const share = Math.ceil(Math.min(left, each * weight));
+      const options = { dir: base, seed: seed + 100 * round + i, most: share };
+      const explored = await explore(scenario, options);
+      const { journal, dirs, any } = explored.states;
+      left -= journal + dirs + any;
+      add([scenario.name, explored]);
+    }
   }
 }
 
