@@ -40,8 +40,11 @@ export async function openLogPublisher(
       await writeAll(files[partition]!, new TextEncoder().encode(lines));
     },
     async close() { // what was sent stays sent
-      for (const file of files) await file.sync();
-      for (const file of files) file.close();
+      try {
+        for (const file of files) await file.sync();
+      } finally {
+        for (const file of files) file.close();
+      }
     },
   };
 }
