@@ -69,6 +69,7 @@ export async function explorePart(
     const each = Math.min(STATES_A_ROUND, most / scenarios.length);
     for (const [i, { weight = 1, ...scenario }] of scenarios.entries()) {
       const share = Math.ceil(Math.min(left, each * weight));
+      if (share <= 0) break;
       const options = { dir: base, seed: seed + 100 * round + i, most: share };
       const explored = await explore(scenario, options);
       const { journal, dirs, any } = explored.states;
