@@ -49,10 +49,9 @@ export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): D
     ).join("; ");
   const marks = [
     all.map((b) => Plot.line(b, { ...stairs, y: value })),
-    all.filter((b) => b.length === 1).map((b) =>
-      // a line of one batch is nowhere
-      Plot.dot(b, { x: "batch", y: value, fill: "color" })
-    ),
+    // A line of one batch is nowhere.
+    all.filter((b) => b.length === 1)
+      .map((b) => Plot.dot(b, { x: "batch", y: value, fill: "color" })),
     endLabels(ends),
     batchTitles(series, says),
   ];

@@ -223,7 +223,7 @@ export async function scenariosIn(base: string, round = 0): Promise<readonly Sce
     query("jsonl, append, alerts", base, { limit, sink: "jsonl", keepsAlerts: true }),
     query("jsonl, update, by key", base, { limit, sink: "jsonl", ...update }),
     query("jsonl, complete", base, { limit, sink: "jsonl", mode: "complete" }),
-    replayed("replay and query", base, 36 + limit),
+    replayed("replay and query", base, 60 + round),
     ...round === 0 ? [await takenOver("takeover from Spark", base)] : [], // it has one batch
   ];
 }

@@ -70,7 +70,10 @@ async function createTopic(
   const admin = (await kafkaClient(bootstrap, security)).admin({ retry: { retries: 5 } });
   try {
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions }] });
+    await admin.createTopics({
+      topics: [{ topic, numPartitions: partitions }],
+      waitForLeaders: false, // it gives up on the first answer that there is no such topic
+    });
     const found = await partitionsOf(admin, topic);
     if (found < partitions) {
       throw new RangeError(
@@ -90,8 +93,7 @@ async function createTopic(
 }
 
 /**
- * Counts the partitions of a topic that is there or was made just now: a broker may learn of it a moment later, and
- * kafkajs' `waitForLeaders` gives up on the first answer that there is none.
+ * Counts the partitions of a topic that is there or was made just now: a broker may learn of it a moment later.
  */
 async function partitionsOf(admin: Admin, topic: string): Promise<number> {
   for (let left = TRIES_TO_SEE;; left--) {
