@@ -52,7 +52,11 @@ export function drawWhatIf(
     ? `; ${number(final.no_amount)} without an amount left out`
     : "";
   const facts: [name: string, value: string, more: string][] = [
-    ["rows lost", number(final.lost), `${share(final.lost, read)} of the rows of final windows`],
+    [
+      "rows lost",
+      number(final.lost),
+      read ? `${share(final.lost, read)} of the rows of final windows` : "no window is final",
+    ],
     ["alerts lost", number(final.alerts_lost), `frauds lost: ${final.frauds_lost}`],
     [
       "readers wait",

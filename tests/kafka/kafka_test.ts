@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { OnnxModel, openKpis, TRANSACTION_SCHEMA } from "lib";
 import { kafkaClient } from "../../lib/kafka/client.ts";
 import {
   broker,
@@ -122,3 +124,27 @@ Deno.test("one source serves many calls at once, as several sources do", { ignor
     });
   });
 });
+
+Deno.test(
+  "openKpis() leaves no connection open if the query cannot be built",
+  { ignore, sanitizeResources: true },
+  async () => {
+    await publish("unbuilt", [numbered(3, (i) => `{"id":${i}}`)]);
+    const path = join(import.meta.dirname!, "..", "..", "models", "fraud_lr_model.onnx");
+    const model = await OnnxModel.load(path);
+    await model.close();
+    const spec = {
+      source: { kind: "kafka", address: broker.bootstrap },
+      topic: "unbuilt",
+      startingOffsets: "earliest",
+      schema: TRANSACTION_SCHEMA,
+      model: { path, sha256: model.sha256 },
+      threshold: 0.5,
+      watermark: "30 seconds",
+      window: "1 minute",
+      keys: ["nowhere"],
+      outputMode: "append",
+    } as const;
+    await assert.rejects(openKpis(spec), /nowhere/);
+  },
+);

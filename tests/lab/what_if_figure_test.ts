@@ -73,6 +73,11 @@ Deno.test("whatIfFigure() leaves out amounts that are missing, says how many, an
   doesNotMatch(still, /NaN|null/);
 });
 
+Deno.test("whatIfFigure() says that no window is final, and not a share of no rows", () => {
+  const { still } = shown(whatIfData(scored([{ time: t0 }]), { window: minute }));
+  match(still, /rows lost<[^–]*>no window is final</);
+});
+
 Deno.test("whatIfFigure() tells windows apart that begin within a minute, and says that they overlap", () => {
   const data = whatIfData(scored([{ time: t0 + 50_000 }]), {
     window: windowSpec("1 minute", { slide: "20 seconds" }),
