@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { batchIds } from "../lib/checkpoint/checkpoint.ts";
 import { openLines } from "../lib/checkpoint/lines.ts";
@@ -5,7 +6,8 @@ import { StateLog } from "../lib/checkpoint/state_log.ts";
 import {
   type CommitEntry,
   type Cursor,
-  type Logged,
+  NO_COMMIT,
+  NO_OFFSETS,
   type OffsetEntry,
   resume,
 } from "../lib/checkpoint/resume.ts";
@@ -79,8 +81,11 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
   };
   const readLines = (place: string, prefix = ""): Promise<Lines | undefined> =>
     attempt(async () => {
-      const text = prefix + await Deno.readTextFile(join(dir, place));
-      return isOurs ? openLines(join(dir, place), place, text) : sparkLines(join(dir, place), text);
+      const path = join(dir, place);
+      const bytes = Buffer.concat([Buffer.from(prefix), await Deno.readFile(path)]);
+      return isOurs
+        ? [...openLines(path, place, bytes)].flat()
+        : sparkLines(path, new TextDecoder().decode(bytes));
     });
   const ids = (folder: string) => attempt(() => batchIds(join(dir, folder)));
   const metadata = (await readLines("metadata", "v1\n"))?.[0];
@@ -92,23 +97,15 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     const entry = (await readLines(`commits/${id}`))?.[0];
     if (entry) commits.set(id, entry as unknown as CommitEntry);
   }
-  const planned: Logged<OffsetEntry & { sources: Lines }>[] = [];
+  const planned = new Map<number, OffsetEntry & { sources: Lines }>();
   for (const id of await ids("offsets") ?? []) {
     const [head, ...sources] = await readLines(`offsets/${id}`) ?? [];
     const end = Object.values(sources[0] ?? {})[0] as Offsets;
-    const entry = { ...head as unknown as OffsetEntry, end, sources };
-    if (head) planned.push({ batchId: id, entry });
+    if (head) planned.set(id, { ...head as unknown as OffsetEntry, end, sources });
   }
-  const [lastCommit] = [...commits].at(-1) ?? [];
   const damaged = problems.length > 0;
   const cursor = await attempt(() =>
-    resume({
-      previousOffsets: planned.at(-2),
-      lastOffsets: planned.at(-1),
-      lastCommit: lastCommit === undefined
-        ? undefined
-        : { batchId: lastCommit, entry: commits.get(lastCommit)! },
-    })
+    resume(new Map([[-1, NO_OFFSETS], ...planned]), new Map([[-1, NO_COMMIT], ...commits]))
   );
   const state = isOurs && cursor && cursor.batchId > 0
     ? await attempt(() => new StateLog(dir).read(cursor.batchId - 1))
@@ -123,7 +120,7 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     queryId: metadata?.id as string ?? null,
     query: metadata?.query as Inspection["query"] ?? null,
     initialOffsets: initial?.at(-1) ?? null,
-    batches: planned.map(({ batchId, entry }) => ({
+    batches: [...planned].map(([batchId, entry]) => ({
       batchId,
       end: entry.sources,
       watermark: isoTime(entry.batchWatermarkMs),
@@ -137,14 +134,12 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     restart: damaged || !cursor ? null : restartOf(cursor),
     openWindows: openWindows ?? null,
     rows: state ? { ...state.total, open: state.state.rows } : null,
-    settingsChanges: planned.slice(1).flatMap(({ batchId, entry }, i) => {
-      const before = planned[i]!.entry.conf, settings = { ...before, ...entry.conf };
-      return Object.keys(settings).filter((key) => before[key] !== entry.conf[key]).map((key) => ({
-        batchId,
-        setting: key,
-        was: before[key] ?? null,
-        is: entry.conf[key] ?? null,
-      }));
+    settingsChanges: [...planned].slice(1).flatMap(([batchId, { conf }], i) => {
+      const before = [...planned.values()][i]!.conf;
+      return Object.keys({ ...before, ...conf }).filter((key) => before[key] !== conf[key])
+        .map((setting) => {
+          return { batchId, setting, was: before[setting] ?? null, is: conf[setting] ?? null };
+        });
     }),
     lockedBy: await readFile(join(dir, "lock")) || null,
     problems,

@@ -1,7 +1,7 @@
 import type { Group } from "./windows/state.ts";
 import type { StreamingQueryProgress } from "./progress.ts";
 import { isoTime, timeOf } from "./core/time.ts";
-import type { OutputMode } from "./core/types.ts";
+import type { Pipeline } from "./pipeline.ts";
 
 /** Batches without news after which a partition is called idle and a watermark stuck. */
 const PATIENCE = 5;
@@ -12,15 +12,8 @@ const PATIENCE = 5;
  */
 export function explain(
   progress: readonly StreamingQueryProgress[],
-  { mode, groups, size, delay }: {
-    mode: OutputMode;
-    /** Of the open windows: one each, or with keys one for each of their values. */
-    groups: readonly Group[];
-    /** Of a window, ms. */
-    size: number;
-    /** Of the watermark, ms; null without one. */
-    delay: number | null;
-  },
+  { mode, size, delay }: Pick<Pipeline, "mode" | "size" | "delay">,
+  groups: readonly Group[],
 ): string {
   const [last] = progress.slice(-1);
   if (last === undefined) return "No batch has run yet.";
@@ -28,20 +21,14 @@ export function explain(
     return "In complete mode each batch writes all windows; none is ever final.";
   }
   if (delay === null) return "There is no watermark, so no window is ever final.";
-  const newest = new Map<string, number>();
-  for (const batch of progress) {
-    for (const [partition, time] of newestOf(batch)) {
-      newest.set(partition, Math.max(time, newest.get(partition) ?? 0));
-    }
-  }
+  // In ascending order, so that the greatest stays.
+  const newest = new Map(progress.flatMap(newestOf).sort(([, a], [, b]) => a - b));
   const [partition, time] = greatest([...newest]);
   const mark = Math.max(watermarkOf(last), time - delay);
   const next = groups.toSorted((a, b) => a.start - b.start)[0];
   const until = next ? next.start + size + delay : 0;
-  const waiting = groups.reduce(
-    (sum, { start, rows }) => sum + (start === next!.start ? rows : 0),
-    0,
-  );
+  const waiting = groups.filter(({ start }) => start === next?.start)
+    .reduce((sum, { rows }) => sum + rows, 0);
   const what = next && next.keys.length > 0 ? "groups" : "windows";
   const recent = progress.filter(({ numInputRows }) => numInputRows > 0).slice(-PATIENCE);
   const warnings = Object.keys(Object.values(last.sources[0]!.endOffset)[0] ?? {}).flatMap((p) => {

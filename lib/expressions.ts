@@ -6,7 +6,7 @@ import type { Aggregation } from "./windows/aggregation.ts";
 
 /** Returns the fields that expressions or the aggregation read; the model takes its features elsewhere. */
 export function fieldsRead(
-  { schema, model, columns: steps }: Omit<RowPlan, "sample">,
+  { schema, model, columns: steps }: RowPlan,
   { keys, results }: Pick<Aggregation, "keys" | "results">,
   kept?: Pick<KeptRows, "where" | "columns">,
 ): Schema {

@@ -71,16 +71,19 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Reads a text file; `undefined` if there is none. */
-export async function readFile(path: string): Promise<string | undefined> {
-  const bytes = await readBytes(path);
+/** Reads a text file, of which `most` bytes are wanted; `undefined` if there is none. */
+export async function readFile(path: string, most?: number): Promise<string | undefined> {
+  const bytes = await readBytes(path, most);
   return bytes && new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
-/** Reads the bytes of a file; `undefined` if there is none. */
-export async function readBytes(path: string): Promise<Uint8Array | undefined> {
+/** Reads the bytes of a file, or the first `most` of them; `undefined` if there is none. */
+export async function readBytes(path: string, most?: number): Promise<Uint8Array | undefined> {
   try {
-    return await Deno.readFile(path);
+    if (most === undefined) return await Deno.readFile(path);
+    using file = await Deno.open(path);
+    const bytes = new Uint8Array(most);
+    return bytes.subarray(0, await file.read(bytes) ?? 0);
   } catch (error) {
     const isThere = !(error instanceof Deno.errors.NotFound) &&
       !(error instanceof Deno.errors.NotADirectory);

@@ -16,7 +16,7 @@ import {
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, partialGroups, rowsOf } from "./windows/frame.ts";
 import type { Group, Merge } from "./windows/state.ts";
-import type { RowCounts } from "./progress.ts";
+import type { RowAccounting } from "./progress.ts";
 import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
 import type { WriteOptions } from "./options.ts";
 import { type QueryPlan, SCORE } from "./plan.ts";
@@ -40,14 +40,14 @@ export interface BatchContext {
   readonly lateWatermark: number | null;
 }
 
-/** A chunk of a batch scored and aggregated. */
-export interface PreparedChunk extends RowCounts {
+/** A batch, or a chunk of one, scored and aggregated. */
+export interface Batch<Aside> extends Pick<RowAccounting, "rejected" | "malformed" | "unscored"> {
   readonly stats: EventTimeStats;
   /** The greatest event time of each partition, epoch ms. */
   readonly newest: ReturnType<typeof newestByPartition>;
   readonly groups: readonly Group[];
   /** Rows to write beside the windows, if there are any and somebody takes them. */
-  readonly asides: Asides<Part>;
+  readonly asides: Asides<Aside>;
 }
 
 /** By what they are: rows that are late or cannot be read, and rows that the query wants kept. */
@@ -60,9 +60,6 @@ export interface Asides<T> {
 export interface Outputs<T> extends Asides<T> {
   readonly result: T;
 }
-
-/** What somebody takes of a query. */
-type Takes = Pick<WriteOptions, "outputMode" | "rejected" | "rows">;
 
 /** The part of a query between reading and writing: score, add columns, aggregate by window; the result. */
 export class Pipeline {
@@ -77,7 +74,7 @@ export class Pipeline {
   /** Settings to record with each batch. */
   readonly conf: Readonly<Record<string, string>>;
   readonly #plan: QueryPlan;
-  readonly #takes: Takes;
+  readonly #takes: WriteOptions;
   /** What becomes a frame. */
   readonly #fields: Schema;
   readonly #chunkPlan: ChunkPlan;
@@ -85,7 +82,7 @@ export class Pipeline {
   /** The result without rows, which most small batches write. */
   #none: DataFrame | undefined;
 
-  constructor(plan: QueryPlan, takes: Takes) {
+  constructor(plan: QueryPlan, takes: WriteOptions) {
     const { schema, model, columns, aggregation, eventTime, timeColumn } = plan;
     const { maxOffsetsPerTrigger } = plan.options;
     const { outputMode, rejected, rows } = takes;
@@ -121,7 +118,7 @@ export class Pipeline {
   }
 
   /** Aggregates a chunk by window, and sorts out the rows that are late or lost something. */
-  prepare(chunk: Chunk, { clock, lateWatermark }: BatchContext): PreparedChunk {
+  prepare(chunk: Chunk, { clock, lateWatermark }: BatchContext): Batch<Part> {
     const { aggregation, aggregation: { window }, eventTime, timeColumn } = this.#plan;
     const { parsed, scores, slices } = chunk;
     const times = timesOf(parsed.columns[timeColumn] as NumberColumn);
@@ -186,7 +183,7 @@ export class Pipeline {
 }
 
 /** Returns what the chunks of a batch come to; no tables of rows to keep aside if there was no chunk. */
-export function mergeChunks(chunks: readonly PreparedChunk[], batchId: number) {
+export function mergeChunks(chunks: readonly Batch<Part>[], batchId: number): Batch<DataFrame> {
   const sum = (count: "rejected" | "malformed" | "unscored") =>
     chunks.reduce((total, chunk) => total + chunk[count], 0);
   const parts = (kind: keyof Asides<Part>) => chunks.flatMap(({ asides }) => asides[kind] ?? []);

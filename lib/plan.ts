@@ -13,8 +13,6 @@ export interface RowPlan {
   readonly model?: Scorer;
   /** Columns to add, in steps: a step sees the columns of the steps before. */
   readonly columns: readonly (readonly Expr[])[];
-  /** A few rows as they are after these steps, by which expressions are checked. */
-  readonly sample: DataFrame;
 }
 
 /** A query as its verbs describe it: plain data, which the engine carries out. */
@@ -27,6 +25,4 @@ export interface QueryPlan extends RowPlan {
   readonly aggregation: Aggregation;
   /** What is done to the result table, in order. */
   readonly finish: readonly ((rows: DataFrame) => DataFrame)[];
-  /** The result without rows, by which its steps are checked. */
-  readonly result: DataFrame;
 }

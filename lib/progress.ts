@@ -1,8 +1,9 @@
-import type { State, Step } from "./windows/state.ts";
+import type { StateEntry } from "./checkpoint/state_log.ts";
+import type { Batch } from "./pipeline.ts";
+import type { Step } from "./windows/state.ts";
 import type { Offsets } from "./core/types.ts";
 import { isoTime } from "./core/time.ts";
 import type { RowTotals } from "./windows/accounting.ts";
-import type { EventTimeStats } from "./windows/watermark.ts";
 
 /** Where a query stands: what its next batch finds. */
 export interface QueryStanding {
@@ -75,36 +76,24 @@ export interface RowAccounting {
   readonly total: RowTotals & { readonly open: number };
 }
 
-/** Rows of one batch that did not go the usual way. */
-export type RowCounts = Pick<RowAccounting, "rejected" | "malformed" | "unscored">;
-
 /** What a batch reports, before the query adds who it is. */
 export type BatchProgress = Omit<StreamingQueryProgress, "id" | "runId" | "name">;
 
-/** Returns the progress of a batch that is done; times in ms, `watermark` null without one. */
+/** Returns the progress of a batch that is done, whose trigger began `since` ms after the one before. */
 export function batchProgress(
-  { batchId, began, since, laps, watermark, batch, step, state, total, source, sink }: {
+  { rejected, malformed, unscored, newest, stats: { count, min, max, avg } }: Batch<unknown>,
+  { batchId, watch: { began, laps }, since, watermark, step, entry, source, sink }: {
     batchId: number;
-    /** When the trigger began, and how long after the one before. */
-    began: number;
+    watch: ReturnType<typeof stopwatch>;
     since: number;
-    /** How long each step took. */
-    laps: Readonly<Record<string, number>>;
     watermark: number | null;
-    batch: RowCounts & {
-      stats: EventTimeStats;
-      /** The newest event time by partition, in ascending order: the last of a partition counts. */
-      newest: readonly (readonly [string, number])[];
-    };
     step: Step;
-    /** The state that it leaves. */
-    state: State;
-    total: RowTotals;
+    /** What it leaves. */
+    entry: StateEntry;
     source: Omit<SourceProgress, "numInputRows" | "maxEventTime">;
     sink: string;
   },
 ): BatchProgress {
-  const { rejected, malformed, unscored, newest, stats: { count, min, max, avg } } = batch;
   const triggerExecution = Object.values(laps).reduce((sum, ms) => sum + ms, 0);
   const perSecond = (ms: number) => ms > 0 ? count / (ms / 1000) : 0;
   const stats = count > 0 ? { min: isoTime(min), max: isoTime(max), avg: isoTime(avg) } : {};
@@ -118,7 +107,7 @@ export function batchProgress(
     eventTime: watermark === null ? {} : { watermark: isoTime(watermark), ...stats },
     stateOperators: [{
       operatorName: "stateStoreSave",
-      numRowsTotal: state.size,
+      numRowsTotal: entry.state.size,
       numRowsUpdated: step.numRowsUpdated,
       numRowsRemoved: step.numRowsRemoved,
       numRowsDroppedByWatermark: step.numRowsDroppedByWatermark,
@@ -134,7 +123,7 @@ export function batchProgress(
       malformed,
       unscored,
       late: step.lateRows,
-      total: { ...total, open: state.rows },
+      total: { ...entry.total, open: entry.state.rows },
     },
   };
 }

@@ -3,9 +3,11 @@ import type { Sink } from "./core/types.ts";
 import type { QueryStanding, StreamingQueryProgress } from "./progress.ts";
 import { DEFAULTS } from "./options.ts";
 import { parseDuration } from "./core/duration.ts";
-import { askOffsets } from "./core/source_calls.ts";
+import { isoTime } from "./core/time.ts";
+import { explain } from "./explain.ts";
+import { groupsIn } from "./windows/state.ts";
 import { pause, unlessStopped } from "./wait.ts";
-import { MicroBatches, type QueryParts, type TriggerLimits } from "./micro_batch.ts";
+import { MicroBatches, type QueryParts } from "./micro_batch.ts";
 
 export interface StreamingQueryStatus {
   readonly message: string;
@@ -36,20 +38,19 @@ export class StreamingQuery {
   #status = status("Initializing query");
   #isActive = true;
   #exception: StreamingQueryException | null = null;
-  readonly #stop: AbortController;
+  readonly #stop = new AbortController();
   #warned = false;
   /** Ends the wait between two triggers. */
   #wake = new AbortController();
   /** Resolved each time a look at the source finds nothing to do. */
   #idle: (() => void)[] = [];
 
-  /** Runs batches from here on; once `stop` is aborted it waits for the source no longer. */
-  constructor(parts: QueryParts, batches: MicroBatches, stop: AbortController) {
-    this.#stop = stop;
+  /** Runs batches from here on. */
+  constructor(parts: QueryParts) {
     this.id = parts.checkpoint.id;
     this.name = parts.writing.name ?? null;
     this.#parts = parts;
-    this.#batches = batches;
+    this.#batches = new MicroBatches(parts, this.#stop.signal);
     this.#ended = this.#run();
   }
 
@@ -78,17 +79,23 @@ export class StreamingQuery {
 
   /** The windows that are not final yet, as rows of the result; in the order they were opened. */
   get openWindows(): DataFrame {
-    return this.#batches.openWindows;
+    return this.#parts.pipeline.rows(groupsIn(this.#batches.entry.state));
   }
 
   /** Where the query stands after its last batch, also if that was run by an earlier start. */
   get standing(): QueryStanding {
-    return this.#batches.standing;
+    const { cursor: { batchId, watermark }, entry: { state, total } } = this.#batches;
+    return {
+      nextBatchId: batchId,
+      watermark: isoTime(watermark),
+      openGroups: state.size,
+      rows: { ...total, open: state.rows },
+    };
   }
 
   /** Says in words why windows are written or not: the last batches, the watermark, what it waits for. */
   explain(): string {
-    return this.#batches.explain(this.#recent);
+    return explain(this.#recent, this.#parts.pipeline, groupsIn(this.#batches.entry.state));
   }
 
   /**
@@ -137,20 +144,18 @@ export class StreamingQuery {
   }
 
   #failure(message: string, cause: unknown): StreamingQueryException {
-    const { batchId, start } = this.#batches.cursor;
+    const { batchId, before } = this.#batches.cursor;
     const query = `Query ${this.name ?? this.id} failed in batch ${batchId}`;
-    const from = `${this.#parts.source.description} from ${JSON.stringify(start)}`;
+    const from = `${this.#parts.source.description} from ${JSON.stringify(before.end)}`;
     return new StreamingQueryException(`${query}, reading ${from}: ${message}`, { cause });
   }
 
   async #trigger(): Promise<void> {
     const { trigger = DEFAULTS.trigger } = this.#parts.writing;
     if (trigger === "once") {
-      await this.#runNext({ once: true });
+      await this.#runNext();
     } else if (trigger === "available-now") {
-      const { source } = this.#parts;
-      const until = await unlessStopped(askOffsets(source, "latestOffsets"), this.#stop.signal);
-      while (!this.#stop.signal.aborted && await this.#runNext({ until }));
+      while (!this.#stop.signal.aborted && await this.#runNext());
     } else {
       const interval = parseDuration(trigger);
       while (!this.#stop.signal.aborted) await this.#runInterval(interval);
@@ -164,7 +169,7 @@ export class StreamingQuery {
     const rest = () => Math.min(interval, began + interval - now());
     const waiting = this.#idle;
     this.#idle = [];
-    if (await this.#runNext({})) {
+    if (await this.#runNext()) {
       this.#idle.push(...waiting); // there may be more
       await this.#wait(rest());
     } else {
@@ -174,9 +179,9 @@ export class StreamingQuery {
     }
   }
 
-  async #runNext(limits: TriggerLimits): Promise<boolean> {
+  async #runNext(): Promise<boolean> {
     this.#status = status("Processing new data", true);
-    const batch = await this.#batches.runNext(limits);
+    const batch = await this.#batches.runNext();
     if (batch === undefined) return false;
     const progress = { id: this.id, runId: this.runId, name: this.name, ...batch };
     this.#recent.push(progress);

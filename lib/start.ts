@@ -1,10 +1,9 @@
 import { Checkpoint, hasStart, type QueryIdentity } from "./checkpoint/checkpoint.ts";
-import type { Cursor } from "./checkpoint/resume.ts";
 import { askOffsets } from "./core/source_calls.ts";
 import type { Offsets, OutputMode, Sink, Source } from "./core/types.ts";
 import { readsOf } from "./expressions.ts";
 import { DEFAULTS, type ReadOptions, type WriteOptions } from "./options.ts";
-import { MicroBatches, type QueryParts } from "./micro_batch.ts";
+import type { QueryParts } from "./micro_batch.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { QueryPlan } from "./plan.ts";
 import { closeParts, StreamingQuery } from "./query.ts";
@@ -38,11 +37,11 @@ export async function startQuery(
     const first = end ? { end, sourceId: source.identity } : undefined;
     const identity = identityOf(plan, outputMode);
     checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
-    const parts = { source, reading, first, pipeline, sinks, writing, checkpoint };
-    const stop = new AbortController();
-    const batches = await MicroBatches.resume(parts, stop.signal);
-    await openSinks(parts, batches.cursor);
-    return new StreamingQuery(parts, batches, stop);
+    const cursor = await checkpoint.cursor(first);
+    const entry = await checkpoint.states.read(cursor.batchId - 1);
+    const parts = { source, reading, pipeline, sinks, writing, checkpoint, cursor, entry };
+    await openSinks(parts);
+    return new StreamingQuery(parts);
   } catch (error) {
     await closeParts({ source, pipeline, sinks, checkpoint });
     throw error;
@@ -51,12 +50,11 @@ export async function startQuery(
 
 /** Prepares the sinks; those beside the result under names of their own, so that no two can share a folder. */
 async function openSinks(
-  { checkpoint: { id }, sinks: { result, ...others } }: QueryParts,
-  { batchId, conf }: Cursor,
+  { checkpoint: { id }, sinks: { result, ...others }, cursor: { batchId, before } }: QueryParts,
 ): Promise<void> {
   await result.open?.(id, { batchId, isNew: batchId === 0 });
   for (const [name, sink] of Object.entries(others)) {
-    const isNew = batchId === 0 || conf?.[name] !== sink?.description;
+    const isNew = batchId === 0 || before.conf[name] !== sink?.description;
     await sink?.open?.(`${id}/${name}`, { batchId, isNew });
   }
 }

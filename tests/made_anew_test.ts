@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { deepEqual, equal, match } from "node:assert/strict";
 import { join } from "node:path";
 import {
@@ -221,7 +222,7 @@ Deno.test("offsets/N as an earlier version wrote it, without an id, opens", asyn
     for (const [place, end] of [["offsets/0", 2], ["sources/0/0", 0]] as const) {
       const first = { batchWatermarkMs: 0, batchTimestampMs: 0, conf: {} };
       const lines = [JSON.stringify({ t: { 0: end } })];
-      await Deno.writeTextFile(join(dir, place), sealLines(place, first, lines));
+      await Deno.writeFile(join(dir, place), Buffer.concat(sealLines(place, first, lines)));
     }
     topic.add(3);
     deepEqual(await play(topic.source, dir), [[1, 1, undefined]]);

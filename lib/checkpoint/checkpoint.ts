@@ -1,12 +1,23 @@
+import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type CommitEntry, type Cursor, type Logged, type OffsetEntry, resume } from "./resume.ts";
-import { makeFolder, readFile, syncFolder, writeFile } from "../files.ts";
+import {
+  type CommitEntry,
+  type Cursor,
+  NO_COMMIT,
+  NO_OFFSETS,
+  type OffsetEntry,
+  resume,
+} from "./resume.ts";
+import { makeFolder, readBytes, syncFolder, writeFile } from "../files.ts";
+import type { Offsets } from "../core/types.ts";
 import { damaged, openLines, sealLines } from "./lines.ts";
-import { Lock } from "./lock.ts";
-import { type Changes, type StateEntry, StateLog } from "./state_log.ts";
+import { releaseLock, takeLock } from "./lock.ts";
+import { StateLog } from "./state_log.ts";
 
 const FOLDERS = ["offsets", "state", "commits", join("sources", "0")];
+/** Of a log file in its form. */
+const VERSION = Buffer.from("v1\n");
 
 /** What a restart may not change: source, schema, window, keys, aggregates and their types, kind of output mode. */
 export type QueryIdentity = Readonly<Record<string, string>>;
@@ -27,14 +38,14 @@ export type InitialOffsets = Pick<OffsetEntry, "end" | "sourceId">;
  */
 export class Checkpoint {
   readonly #topic: string;
-  readonly #lock: Lock;
-  readonly #states: StateLog;
+  readonly #lock: Deno.FsFile;
+  readonly states: StateLog;
 
   /** `id` identifies the query over all its restarts. */
-  private constructor(readonly dir: string, readonly id: string, topic: string, lock: Lock) {
+  private constructor(readonly dir: string, readonly id: string, topic: string, lock: Deno.FsFile) {
     this.#topic = topic;
     this.#lock = lock;
-    this.#states = new StateLog(dir);
+    this.states = new StateLog(dir);
   }
 
   /**
@@ -50,78 +61,46 @@ export class Checkpoint {
     for (const folder of FOLDERS) await makeFolder(join(dir, folder));
     // What a killed process left here may not be durable yet.
     for (const folder of [...FOLDERS, "."]) await syncFolder(join(dir, folder));
-    const lock = await Lock.take(join(dir, "lock"));
+    const lock = await takeLock(join(dir, "lock"));
     try {
-      if (lock.staleOwner !== undefined) {
-        console.warn(`Took over "${dir}" from process ${lock.staleOwner}, which ended abruptly`);
-      }
       const path = join(dir, "metadata");
-      const text = await readFile(path);
-      if (text !== undefined) return new Checkpoint(dir, idOf(path, text, identity), topic, lock);
+      const bytes = await readBytes(path);
+      if (bytes) return new Checkpoint(dir, idOf(path, bytes, identity), topic, lock);
       for (const folder of FOLDERS) {
         if ((await batchIds(join(dir, folder))).length > 0) throw damaged(path, "it is missing");
       }
       // Spark's file is one line without a version, which a reader of both can tell.
-      await writeFile(path, sealLines("metadata", { id, query: identity }).slice("v1\n".length));
+      const [sealed] = sealLines("metadata", { id, query: identity });
+      await writeFile(path, sealed!.subarray(VERSION.length));
       return new Checkpoint(dir, id, topic, lock);
     } catch (error) {
-      await lock.release();
+      await releaseLock(lock);
       throw error;
     }
   }
 
-  /** Reads where the query goes on, from the two logs. */
-  async cursor(): Promise<Cursor> {
-    const planned = (await batchIds(this.#path("offsets"))).slice(-2);
-    const committed = (await batchIds(this.#path("commits"))).slice(-1);
-    const offsets: Logged<OffsetEntry>[] = [];
-    for (const batchId of planned) {
-      offsets.push({ batchId, entry: await this.#readOffsets(`offsets/${batchId}`) });
-    }
-    const commits: Logged<CommitEntry>[] = [];
-    for (const batchId of committed) {
-      const [entry] = await this.#read(`commits/${batchId}`);
-      commits.push({ batchId, entry: entry as unknown as CommitEntry });
-    }
-    return resume({
-      previousOffsets: offsets.at(-2),
-      lastOffsets: offsets.at(-1),
-      lastCommit: commits[0],
-    });
+  /** Reads where the query goes on. A new one begins at `first`, which is kept: so does a restart. */
+  async cursor(first?: InitialOffsets): Promise<Cursor> {
+    const [last = -1] = (await batchIds(this.#path("offsets"))).slice(-1);
+    const [done = -1] = (await batchIds(this.#path("commits"))).slice(-1);
+    if (first && last < 0 && done < 0) await this.writeOffsets(-1, first);
+    const offsets = new Map<number, OffsetEntry>();
+    for (const id of [done, last]) offsets.set(id, await this.#readOffsets(placeOf(id)));
+    const [commit] = done < 0 ? [NO_COMMIT] : await this.#read(`commits/${done}`);
+    return resume(offsets, new Map([[done, commit as unknown as CommitEntry]]));
   }
 
-  /** Where the first batch begins: as kept, so that a restart begins there too, or else `found`, which it keeps. */
-  async initialOffsets(found: InitialOffsets | undefined): Promise<InitialOffsets> {
-    const place = "sources/0/0";
-    if (hasStart(this.dir)) return await this.#readOffsets<InitialOffsets>(place);
-    const isNew = (await batchIds(this.#path("offsets"))).length === 0;
-    if (!isNew || found === undefined) throw damaged(this.#path(place), "it is missing");
-    const { end, sourceId } = found;
-    await this.#write(place, { sourceId }, [JSON.stringify({ [this.#topic]: end })]);
-    return found;
-  }
-
-  writeOffsets(batchId: number, { end, ...metadata }: OffsetEntry): Promise<void> {
-    return this.#write(`offsets/${batchId}`, metadata, [JSON.stringify({ [this.#topic]: end })]);
+  writeOffsets(batchId: number, { end, ...entry }: OffsetEntry | InitialOffsets): Promise<void> {
+    return this.#write(placeOf(batchId), entry, [JSON.stringify({ [this.#topic]: end })]);
   }
 
   writeCommit(batchId: number, entry: CommitEntry): Promise<void> {
     return this.#write(`commits/${batchId}`, entry);
   }
 
-  /** Returns the state after a batch; that before the first batch, -1, is empty. */
-  readState(batchId: number): Promise<StateEntry> {
-    return this.#states.read(batchId);
-  }
-
-  /** Keeps the state after a batch; `step` is what the batch did to the state before. */
-  writeState(batchId: number, entry: StateEntry, step?: Changes): Promise<void> {
-    return this.#states.write(batchId, entry, step);
-  }
-
   /** Removes the files that nothing from batch `oldest` on needs. */
   async purge(oldest: number): Promise<void> {
-    const needed = { offsets: oldest, state: await this.#states.base(oldest), commits: oldest };
+    const needed = { offsets: oldest, state: await this.states.base(oldest), commits: oldest };
     for (const [folder, first] of Object.entries(needed)) {
       for (const batchId of await batchIds(this.#path(folder))) {
         if (batchId < first) await Deno.remove(this.#path(folder, String(batchId)));
@@ -130,7 +109,7 @@ export class Checkpoint {
   }
 
   close(): Promise<void> {
-    return this.#lock.release();
+    return releaseLock(this.#lock);
   }
 
   #path(...parts: readonly string[]): string {
@@ -139,18 +118,18 @@ export class Checkpoint {
 
   async #read(place: string): Promise<Record<string, unknown>[]> {
     const path = this.#path(place);
-    const text = await readFile(path);
-    if (text === undefined) throw damaged(path, "it is missing");
-    const [{ checksum: _, ...first } = {}, ...rest] = openLines(path, place, text);
+    const bytes = await readBytes(path);
+    if (bytes === undefined) throw damaged(path, "it is missing");
+    const [{ checksum: _, ...first } = {}, ...rest] = [...openLines(path, place, bytes)].flat();
     return [first, ...rest];
   }
 
   /** Reads a file whose second line holds offsets. */
-  async #readOffsets<Entry extends InitialOffsets>(place: string): Promise<Entry> {
+  async #readOffsets(place: string): Promise<OffsetEntry> {
     const [entry, source] = await this.#read(place);
     const [end] = Object.values(source ?? {});
     if (end === undefined) throw damaged(this.#path(place), "it holds no offsets");
-    return { ...entry, end } as Entry;
+    return { ...NO_OFFSETS, ...entry, end: end as Offsets };
   }
 
   #write(place: string, first: object, rest?: readonly string[]): Promise<void> {
@@ -158,9 +137,14 @@ export class Checkpoint {
   }
 }
 
+/** Names the file with the offsets of a batch; -1 ends where the first one begins. */
+function placeOf(batchId: number): string {
+  return batchId < 0 ? "sources/0/0" : `offsets/${batchId}`;
+}
+
 /** Whether a checkpoint says where its first batch begins. */
 export function hasStart(dir: string): boolean {
-  return existsSync(join(dir, "sources", "0", "0"));
+  return existsSync(join(dir, placeOf(-1)));
 }
 
 /**
@@ -177,8 +161,8 @@ export async function batchIds(folder: string): Promise<number[]> {
   return ids.sort((a, b) => a - b);
 }
 
-function idOf(path: string, text: string, identity: QueryIdentity): string {
-  const [metadata] = openLines(path, "metadata", `v1\n${text}`);
+function idOf(path: string, bytes: Uint8Array, identity: QueryIdentity): string {
+  const [metadata] = openLines(path, "metadata", Buffer.concat([VERSION, bytes])).next().value!;
   const { id, query } = metadata as { id: string; query: QueryIdentity };
   const changed = Object.keys({ ...query, ...identity })
     .filter((k) => query[k] !== identity[k] && !isOlder(k, query[k], identity[k]));

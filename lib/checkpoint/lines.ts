@@ -8,19 +8,15 @@ const LINE_END = 10;
 const CHECKSUM = /"checksum":"([0-9a-f]{8})"/;
 
 /**
- * Returns the text of a log file in Spark's form, `v1` and then JSON lines (`rest` is JSON), with a checksum in its
+ * Returns the bytes of a log file in Spark's form, `v1` and then JSON lines (`rest` is JSON), with a checksum in its
  * first object, where Spark passes over it. The checksum is over the text and the file's place
- * below the checkpoint, such as `offsets/7`: a file in the place of another is not taken for it.
+ * below the checkpoint, such as `offsets/7`: a file in the place of another is not taken for it. They
+ * come in pieces: all of them may be more than a string can hold.
  */
-export function sealLines(place: string, first: object, rest: readonly string[] = []): string {
-  return new TextDecoder().decode(Buffer.concat(sealPieces(place, first, rest)));
-}
-
-/** Returns the bytes of such a text in pieces: all of it may be more than a string can hold. */
-export function sealPieces(
+export function sealLines(
   place: string,
   first: object,
-  rest: Iterable<string>,
+  rest: Iterable<string> = [],
   version: 1 | 2 = 1,
 ): Uint8Array[] {
   const encoder = new TextEncoder();
@@ -44,19 +40,10 @@ export function sealPieces(
 }
 
 /**
- * Reads the JSON lines of a sealed file.
- *
- * Throws a `SyntaxError` that names the file if it is torn, changed, or of another version.
+ * Reads the JSON lines of a sealed file of a version up to `newest`, in pieces: its first line, then
+ * many lines at a time. Throws a `SyntaxError` that names the file if it is torn, changed, or newer.
  */
-export function openLines(path: string, place: string, text: string): Record<string, unknown>[] {
-  return [...openPieces(path, place, new TextEncoder().encode(text))].flat();
-}
-
-/**
- * Reads a sealed file of a version up to `newest`, as `openLines` does, in pieces: its first line, then
- * many lines at a time, since all of it may be more than a string can hold.
- */
-export function* openPieces(
+export function* openLines(
   path: string,
   place: string,
   bytes: Uint8Array,

@@ -19,41 +19,32 @@ export interface CommitEntry {
   readonly partitions?: PartitionTimes | undefined;
 }
 
-/** An entry of a log and its batch id. */
-export interface Logged<Entry> {
-  readonly batchId: number;
-  readonly entry: Entry;
-}
-
-/** What the two logs hold: the last two entries of one, the last of the other. */
-export interface LogTails {
-  readonly previousOffsets?: Logged<OffsetEntry> | undefined;
-  readonly lastOffsets?: Logged<OffsetEntry> | undefined;
-  readonly lastCommit?: Logged<CommitEntry> | undefined;
-}
+/** What there is of batch -1, which ends where the first one begins. */
+export const NO_OFFSETS: OffsetEntry = {
+  end: {},
+  batchWatermarkMs: 0,
+  batchTimestampMs: 0,
+  conf: {},
+};
+export const NO_COMMIT: CommitEntry = { nextBatchWatermarkMs: 0 };
 
 /** Where a query goes on. */
 export interface Cursor {
   /** The batch to run next. */
   readonly batchId: number;
-  /** Where it starts to read; `undefined` for the first batch. */
-  readonly start?: Offsets | undefined;
-  /** The source's `identity` that `start` is of. */
-  readonly sourceId?: string | undefined;
-  /** Windows that end at or before it are late in the next batch. */
-  readonly lateWatermark: number;
+  /** The batch before it: where it starts to read, and the watermark by which its windows are late. */
+  readonly before: OffsetEntry;
   /** The watermark the next batch evicts with. */
   readonly watermark: number;
   /** What the last commit says of the partitions. */
   readonly partitions?: PartitionTimes | undefined;
-  /** The settings of the batch committed last. */
-  readonly conf?: OffsetEntry["conf"] | undefined;
   /** Set if the batch was planned but not committed: it runs again, as planned. */
   readonly planned?: OffsetEntry | undefined;
 }
 
 /**
- * Decides where a query goes on from what its two logs hold. Spark's rule:
+ * Decides where a query goes on from the ends of its two logs, by batch id; -1 is committed, and ends
+ * where the first batch begins. Spark's rule:
  *
  * | offsets | commits | next                                                        |
  * | ------- | ------- | ----------------------------------------------------------- |
@@ -63,40 +54,17 @@ export interface Cursor {
  *
  * Throws a `RangeError` if the logs do not fit together.
  */
-export function resume({ previousOffsets, lastOffsets, lastCommit }: LogTails): Cursor {
-  if (lastOffsets === undefined) {
-    if (lastCommit !== undefined) throw missing(`offsets/${lastCommit.batchId}`);
-    return { batchId: 0, lateWatermark: 0, watermark: 0 };
-  }
-  const { batchId, entry } = lastOffsets;
-  const committed = lastCommit?.batchId ?? -1;
-  if (previousOffsets !== undefined && previousOffsets.batchId !== batchId - 1) {
-    throw missing(`offsets/${batchId - 1}`);
-  }
-  if (committed === batchId) {
-    return {
-      batchId: batchId + 1,
-      start: entry.end,
-      sourceId: entry.sourceId,
-      conf: entry.conf,
-      partitions: lastCommit!.entry.partitions,
-      lateWatermark: entry.batchWatermarkMs,
-      watermark: Math.max(entry.batchWatermarkMs, lastCommit!.entry.nextBatchWatermarkMs),
-    };
-  }
-  if (committed > batchId) throw missing(`offsets/${committed}`);
-  if (committed < batchId - 1) throw missing(`commits/${batchId - 1}`);
-  if (batchId > 0 && previousOffsets === undefined) throw missing(`offsets/${batchId - 1}`);
-  return {
-    batchId,
-    start: previousOffsets?.entry.end,
-    sourceId: previousOffsets?.entry.sourceId,
-    conf: previousOffsets?.entry.conf,
-    partitions: lastCommit?.entry.partitions,
-    lateWatermark: previousOffsets?.entry.batchWatermarkMs ?? 0,
-    watermark: entry.batchWatermarkMs,
-    planned: entry,
-  };
+export function resume(
+  offsets: ReadonlyMap<number, OffsetEntry>,
+  commits: ReadonlyMap<number, CommitEntry>,
+): Cursor {
+  const [last, done] = [Math.max(...offsets.keys()), Math.max(...commits.keys())];
+  if (done < last - 1) throw missing(`commits/${last - 1}`);
+  const [before, planned, commit] = [offsets.get(done), offsets.get(done + 1), commits.get(done)!];
+  if (before === undefined) throw missing(`offsets/${done}`);
+  const watermark = planned?.batchWatermarkMs ??
+    Math.max(before.batchWatermarkMs, commit.nextBatchWatermarkMs);
+  return { batchId: done + 1, before, watermark, partitions: commit.partitions, planned };
 }
 
 function missing(place: string): RangeError {

@@ -12,8 +12,8 @@ import {
   type Value,
 } from "../windows/state.ts";
 import type { RowTotals } from "../windows/accounting.ts";
-import { readBytes, writeFile } from "../files.ts";
-import { damaged, openPieces, sealPieces } from "./lines.ts";
+import { readBytes, readFile, writeFile } from "../files.ts";
+import { damaged, openLines, sealLines } from "./lines.ts";
 
 /** The state after a batch, and what became of all rows so far. */
 export interface StateEntry {
@@ -83,7 +83,7 @@ export class StateLog {
       : [{ total }, groupsOf(state)];
     // An earlier program, which takes a file for all groups, must refuse one that is not.
     const version = "base" in header ? 2 : 1;
-    const pieces = sealPieces(place, header, groups.map(lineOf), version);
+    const pieces = sealLines(place, header, groups.map(lineOf), version);
     await writeFile(join(this.#dir, place), pieces);
     // They may be many MB, and V8 would keep them until it looks at its old objects.
     for (const { buffer } of pieces.slice(1)) (buffer as ArrayBuffer).transfer(0);
@@ -93,15 +93,9 @@ export class StateLog {
 
   /** The first file that the state after a batch is read from; 0 if its own is not there. */
   async base(batchId: number): Promise<number> {
-    const bytes = new Uint8Array(60); // the first of its header, since all of it may be long
-    try {
-      using file = await Deno.open(join(this.#dir, `state/${batchId}`));
-      await file.read(bytes);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return 0;
-      throw error;
-    }
-    return Number(/^v2\n\{"base":(\d+),/.exec(new TextDecoder().decode(bytes))?.[1] ?? batchId);
+    const head = await readFile(join(this.#dir, `state/${batchId}`), 60); // all may be long
+    if (head === undefined) return 0;
+    return Number(/^v2\n\{"base":(\d+),/.exec(head)?.[1] ?? batchId);
   }
 
   async #file(batchId: number): Promise<Header & { readonly groups: IteratorObject<Group> }> {
@@ -109,7 +103,7 @@ export class StateLog {
     const path = join(this.#dir, place);
     const bytes = await readBytes(path);
     if (bytes === undefined) throw damaged(path, "it is missing");
-    const pieces = openPieces(path, place, bytes, 2);
+    const pieces = openLines(path, place, bytes, 2);
     const [header] = pieces.next().value!;
     return {
       ...header as unknown as Header,

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { Messages, Offsets, Source } from "./types.ts";
 
 /** Asks a source for offsets. Throws a `TypeError` if it gives anything but whole numbers >= 0 by partition. */
@@ -12,12 +13,8 @@ export async function askOffsets(
   }
   throw new TypeError(
     `${source.description}: ${call}() must give whole numbers >= 0 by partition, such as {"0": 17}, ` +
-      `got ${textOf(offsets)}`,
+      `got ${inspect(offsets)}`,
   );
-}
-
-function textOf(offsets: unknown): string {
-  return JSON.stringify(offsets, (_, value) => value instanceof Object ? value : String(value));
 }
 
 /** Asks a source for messages. Throws a `TypeError` if they are not those of `[start, end)`, in order. */

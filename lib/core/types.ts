@@ -51,8 +51,6 @@ export interface Source {
    * last call that returned offsets. Absent where the source cannot tell.
    */
   readonly identity?: string | undefined;
-  /** Where `openSource` finds it again: `log:DIR` or `kafka:BOOTSTRAP`. */
-  readonly address?: string;
   /** The first offset of each partition that can still be read. */
   earliestOffsets(): Promise<Offsets>;
   /** The offset after the last message of each partition. */

@@ -79,19 +79,10 @@ function sparkTime(ms: number): string {
   return `${full}${date} ${clock}${part === "" ? "" : `.${part}`}`;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\f": "\\f",
-  "\b": "\\b",
-  "\v": "\\v",
-  "\x07": "\\a",
-};
-
+/** Writes control characters as Spark does, from `\a` to `\r`. */
 function escaped(text: string): string {
   // deno-lint-ignore no-control-regex
-  return text.replace(/[\n\r\t\f\x08\v\x07]/g, (char) => ESCAPES[char]!);
+  return text.replace(/[\x07-\r]/g, (char) => `\\${"abtnvfr"[char.charCodeAt(0) - 7]}`);
 }
 
 function cut(text: string): string {

@@ -76,14 +76,20 @@ export function computing<T>(verb: string, compute: () => T): T {
   }
 }
 
+/** Rows by which expressions are checked. */
+export interface Sampled {
+  /** A few, as they are after all columns so far. */
+  readonly sample: DataFrame;
+}
+
 /** The names that `withColumns` added or replaced. */
-export function namesAdded({ columns, sample }: Pick<RowPlan, "columns" | "sample">): Set<string> {
+export function namesAdded({ columns, sample }: Pick<RowPlan, "columns"> & Sampled): Set<string> {
   const rows = sample.limit(0);
   return new Set(columns.flatMap((step) => rows.select(...step).columns));
 }
 
 /** Throws a `TypeError` if a model cannot read its features: it takes the fields of the message. */
-export function checkScore(plan: RowPlan, { features = [] }: Scorer): void {
+export function checkScore(plan: RowPlan & Sampled, { features = [] }: Scorer): void {
   const added = namesAdded(plan);
   const replaced = [...plan.schema.map(({ name }) => name), SCORE].find((name) => added.has(name));
   if (replaced !== undefined) {
@@ -103,10 +109,7 @@ export function checkScore(plan: RowPlan, { features = [] }: Scorer): void {
 const KINDS: readonly unknown[] = ["count", "count_if", "sum", "avg", "min", "max"];
 
 /** Returns the aggregation of a query's rows. Throws a `TypeError` if it cannot be computed. */
-export function aggregationOf(
-  { sample }: Pick<RowPlan, "sample">,
-  grouping: Grouping,
-): Aggregation {
+export function aggregationOf({ sample }: Sampled, grouping: Grouping): Aggregation {
   const { aggregates } = grouping;
   if (typeof aggregates !== "object" || aggregates === null || Array.isArray(aggregates)) {
     throw new TypeError("agg: aggregates must be given by name, such as { n: count() }");
@@ -129,7 +132,7 @@ export function aggregationOf(
 }
 
 /** Throws a `TypeError` if rows cannot be kept as `kept` says. */
-export function checkKept({ sample }: RowPlan, kept: KeptRows | undefined): void {
+export function checkKept({ sample }: Sampled, kept: KeptRows | undefined): void {
   if (!kept) return;
   const missing = kept.columns.find((name) => !sample.columns.includes(name));
   if (missing !== undefined) {

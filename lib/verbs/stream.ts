@@ -17,6 +17,7 @@ import {
   checkScore,
   computing,
   namesAdded,
+  type Sampled,
   sampleOf,
   withScore,
 } from "./columns.ts";
@@ -50,8 +51,9 @@ export interface ResultStream {
   writeStream(sink: Sink, options: WriteOptions): Promise<StreamingQuery>;
 }
 
-/** A query as far as its rows are described. */
-type ReadPlan = Omit<QueryPlan, "timeColumn" | "aggregation" | "finish" | "result">;
+/** A query as far as its rows are described, and one whose result is, with no row of it. */
+type ReadPlan = Omit<QueryPlan, "timeColumn" | "aggregation" | "finish"> & Sampled;
+type ResultPlan = QueryPlan & Sampled & { readonly result: DataFrame };
 
 /**
  * Reads JSON messages against a schema, as Spark's `from_json` does: a field that cannot be read is
@@ -113,7 +115,7 @@ function rowStream(plan: ReadPlan): RowStream {
   };
 }
 
-function resultStream(plan: QueryPlan): ResultStream {
+function resultStream(plan: ResultPlan): ResultStream {
   const then = (verb: string, step: (rows: DataFrame) => DataFrame) => {
     const result = computing(verb, () => step(plan.result));
     if (result.height > 0) { // it would also write rows of batches that have none
@@ -130,7 +132,7 @@ function resultStream(plan: QueryPlan): ResultStream {
   };
 }
 
-function checkWriting(plan: QueryPlan, sink: Sink, options: WriteOptions): void {
+function checkWriting(plan: ResultPlan, sink: Sink, options: WriteOptions): void {
   checkOptions("writeStream", { sink, options });
   const { outputMode, rejected, rows } = options;
   if (outputMode === "append" && plan.eventTime === undefined) {

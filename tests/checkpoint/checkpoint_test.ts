@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
-import { batchIds, Checkpoint } from "../../lib/checkpoint/checkpoint.ts";
+import { batchIds, Checkpoint, hasStart } from "../../lib/checkpoint/checkpoint.ts";
 import { applyStep, type Group, groupId, groupsIn, newState } from "../../lib/windows/state.ts";
 
 const IDENTITY = { source: "TopicLog[t]", window: "60000 ms" };
@@ -40,21 +40,20 @@ checkpointTest("a checkpoint keeps its query's id over restarts", async (dir) =>
 
 checkpointTest("cursor() follows the two logs: planned, done, planned again", async (dir) => {
   await using(dir, async (checkpoint) => {
-    equal((await checkpoint.cursor()).batchId, 0);
+    equal((await checkpoint.cursor({ end: { "0": 1 } })).batchId, 0);
     await checkpoint.writeOffsets(0, { ...PLANNED, end: { "0": 3 } });
     deepEqual((await checkpoint.cursor()).planned, { ...PLANNED, end: { "0": 3 } });
     await checkpoint.writeCommit(0, { nextBatchWatermarkMs: 9 });
-    const { batchId, start, watermark, lateWatermark, planned } = await checkpoint.cursor();
-    deepEqual([batchId, start, watermark, lateWatermark, planned], [
+    const { batchId, before, watermark, planned } = await checkpoint.cursor();
+    deepEqual([batchId, before, watermark, planned], [
       1,
-      { "0": 3 },
+      { ...PLANNED, end: { "0": 3 } },
       9,
-      7,
       undefined,
     ]);
     await checkpoint.writeOffsets(1, { ...PLANNED, batchWatermarkMs: 9, end: { "0": 5 } });
     const again = await checkpoint.cursor();
-    deepEqual([again.batchId, again.start, again.planned?.end], [1, { "0": 3 }, { "0": 5 }]);
+    deepEqual([again.batchId, again.before.end, again.planned?.end], [1, { "0": 3 }, { "0": 5 }]);
   });
 });
 
@@ -68,27 +67,24 @@ checkpointTest("the state is read as it was written, NaN and infinities too", as
   const groups = [group(0, [1, 0.1, -2.5e-308]), group(-60_000, [NaN, Infinity, -Infinity, null])];
   const state = newState(groups);
   const total = { read: 6, counted: 1, late: 1, rejected: 0 };
-  await using(dir, (checkpoint) => checkpoint.writeState(4, { state, total }));
-  deepEqual(await using(dir, (checkpoint) => checkpoint.readState(4)), { state, total });
-  await rejects(using(dir, (checkpoint) => checkpoint.readState(5)), /state\/5": it is missing/);
+  await using(dir, (checkpoint) => checkpoint.states.write(4, { state, total }));
+  deepEqual(await using(dir, (checkpoint) => checkpoint.states.read(4)), { state, total });
+  await rejects(using(dir, (checkpoint) => checkpoint.states.read(5)), /state\/5": it is missing/);
 });
 
 checkpointTest(
   "the first offsets stay what they were, whatever the source says later",
   async (dir) => {
-    const first = await using(
-      dir,
-      (c) => c.initialOffsets({ end: { "0": 4 }, sourceId: "a" }),
-    );
-    const later = await using(
-      dir,
-      (c) => c.initialOffsets({ end: { "0": 9 } }),
-    );
-    deepEqual([first, later], Array(2).fill({ end: { "0": 4 }, sourceId: "a" }));
+    const first = await using(dir, (c) => c.cursor({ end: { "0": 4 }, sourceId: "a" }));
+    const later = await using(dir, (c) => c.cursor());
+    for (const { before: { end, sourceId } } of [first, later]) {
+      deepEqual({ end, sourceId }, { end: { "0": 4 }, sourceId: "a" });
+    }
     await using(dir, (checkpoint) => checkpoint.writeOffsets(0, { ...PLANNED, end: { "0": 5 } }));
     await Deno.remove(join(dir, "sources", "0", "0"));
-    const lost = using(dir, (c) => c.initialOffsets({ end: { "0": 9 } }));
+    const lost = using(dir, (c) => c.cursor({ end: { "0": 9 } }));
     await rejects(lost, /sources\/0\/0": it is missing/);
+    equal(hasStart(dir), false); // nothing was written
   },
 );
 
@@ -141,7 +137,7 @@ checkpointTest("purge() removes the batches before one, and no other file", asyn
   await using(dir, async (checkpoint) => {
     for (let batchId = 0; batchId < 4; batchId++) {
       await checkpoint.writeOffsets(batchId, { ...PLANNED, end: { "0": batchId } });
-      await checkpoint.writeState(batchId, await checkpoint.readState(-1));
+      await checkpoint.states.write(batchId, await checkpoint.states.read(-1));
       await checkpoint.writeCommit(batchId, { nextBatchWatermarkMs: 7 });
     }
     await checkpoint.purge(2);
@@ -199,7 +195,7 @@ checkpointTest(
       const changed = new Map(touched.map((each) => [groupId(each), each]));
       const step = { changed, closed: batchId === 3 ? [0, 1] : [] };
       applyStep(state, step);
-      await checkpoint.writeState(batchId, { state, total: { ...total, read: batchId } }, step);
+      await checkpoint.states.write(batchId, { state, total: { ...total, read: batchId } }, step);
       expected[batchId] = sorted(groupsIn(state));
     };
     await using(dir, async (checkpoint) => {
@@ -213,23 +209,23 @@ checkpointTest(
     const sizes = Array.from({ length: 8 }, (_, batchId) => linesOf(batchId));
     deepEqual(sizes, [109, 9, 9, 9, 9, 9, 9, 122]); // all of them, after 54 lines
     for (let batchId = 0; batchId < 8; batchId++) {
-      const found = await using(dir, (checkpoint) => checkpoint.readState(batchId));
+      const found = await using(dir, (checkpoint) => checkpoint.states.read(batchId));
       deepEqual(sorted(groupsIn(found.state)), expected[batchId]);
       equal(found.state.size, expected[batchId]!.length);
       equal(found.state.rows, expected[batchId]!.reduce((sum, { rows }) => sum + rows, 0));
       equal(found.total.read, batchId);
     }
     await using(dir, async (checkpoint) => {
-      await checkpoint.readState(7); // a start goes on from the files there are
+      await checkpoint.states.read(7); // a start goes on from the files there are
       await batch(checkpoint, 8);
       equal(linesOf(8), 9);
       await checkpoint.purge(6);
       deepEqual(await batchIds(join(dir, "state")), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
       await checkpoint.purge(8);
       deepEqual(await batchIds(join(dir, "state")), [7, 8]);
-      deepEqual(sorted(groupsIn((await checkpoint.readState(8)).state)), expected[8]);
+      deepEqual(sorted(groupsIn((await checkpoint.states.read(8)).state)), expected[8]);
       await Deno.remove(join(dir, "state", "7"));
-      await rejects(checkpoint.readState(8), /state\/7": it is missing/);
+      await rejects(checkpoint.states.read(8), /state\/7": it is missing/);
     });
   },
 );

@@ -1,23 +1,28 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { type OffsetEntry, resume } from "../../lib/checkpoint/resume.ts";
+import {
+  type CommitEntry,
+  NO_COMMIT,
+  NO_OFFSETS,
+  type OffsetEntry,
+  resume,
+} from "../../lib/checkpoint/resume.ts";
 
-function offsets(
-  batchId: number,
-  batchWatermarkMs: number,
-): { batchId: number; entry: OffsetEntry } {
-  const entry = { end: { "0": batchId + 1 }, batchWatermarkMs, batchTimestampMs: 0, conf: {} };
-  return { batchId, entry };
+/** Offsets of batches by their watermarks, with those of batch -1. */
+function offsets(watermarks: Readonly<Record<number, number>>): Map<number, OffsetEntry> {
+  const entry = ([id, batchWatermarkMs]: [string, number]) =>
+    [Number(id), { ...NO_OFFSETS, end: { "0": Number(id) + 1 }, batchWatermarkMs }] as const;
+  return new Map([[-1, NO_OFFSETS], ...Object.entries(watermarks).map(entry)]);
 }
 
-function commit(batchId: number, nextBatchWatermarkMs: number) {
-  return { batchId, entry: { nextBatchWatermarkMs } };
+function commit(batchId: number, nextBatchWatermarkMs: number): Map<number, CommitEntry> {
+  return new Map([[-1, NO_COMMIT], [batchId, { nextBatchWatermarkMs }]]);
 }
 
 Deno.test("resume() begins with batch 0 where there are no logs", () => {
-  const { batchId, lateWatermark, watermark, planned } = resume({});
-  deepEqual({ batchId, lateWatermark, watermark, planned }, {
+  const { batchId, before, watermark, planned } = resume(offsets({}), new Map([[-1, NO_COMMIT]]));
+  deepEqual({ batchId, before, watermark, planned }, {
     batchId: 0,
-    lateWatermark: 0,
+    before: NO_OFFSETS,
     watermark: 0,
     planned: undefined,
   });
@@ -25,44 +30,38 @@ Deno.test("resume() begins with batch 0 where there are no logs", () => {
 
 Deno.test("resume() goes on after a committed batch, with the greater of its two watermarks", () => {
   for (const [next, expected] of [[70, 70], [20, 50]] as const) {
-    const cursor = resume({
-      previousOffsets: offsets(3, 40),
-      lastOffsets: offsets(4, 50),
-      lastCommit: commit(4, next),
-    });
+    const cursor = resume(offsets({ 3: 40, 4: 50 }), commit(4, next));
     equal(cursor.batchId, 5);
-    deepEqual(cursor.start, { "0": 5 });
-    equal(cursor.lateWatermark, 50);
+    deepEqual(cursor.before.end, { "0": 5 });
+    equal(cursor.before.batchWatermarkMs, 50);
     equal(cursor.watermark, expected);
     equal(cursor.planned, undefined);
   }
 });
 
 Deno.test("resume() runs a planned batch again: same offsets, same two watermarks", () => {
-  const cursor = resume({
-    previousOffsets: offsets(3, 40),
-    lastOffsets: offsets(4, 50),
-    lastCommit: commit(3, 50),
-  });
+  const logged = offsets({ 3: 40, 4: 50 });
+  const cursor = resume(logged, commit(3, 50));
   equal(cursor.batchId, 4);
-  deepEqual(cursor.start, { "0": 4 });
-  deepEqual(cursor.planned, offsets(4, 50).entry);
-  deepEqual([cursor.lateWatermark, cursor.watermark], [40, 50]);
+  deepEqual(cursor.before.end, { "0": 4 });
+  deepEqual(cursor.planned, logged.get(4));
+  deepEqual([cursor.before.batchWatermarkMs, cursor.watermark], [40, 50]);
 
-  const first = resume({ lastOffsets: offsets(0, 0) });
-  deepEqual([first.batchId, first.start, first.lateWatermark], [0, undefined, 0]);
+  const first = resume(offsets({ 0: 0 }), new Map([[-1, NO_COMMIT]]));
+  deepEqual([first.batchId, first.before, first.planned?.end], [0, NO_OFFSETS, { "0": 1 }]);
 });
 
 Deno.test("resume() refuses logs of which files are missing", () => {
   const torn = [
-    { lastCommit: commit(0, 0) },
-    { previousOffsets: offsets(3, 0), lastOffsets: offsets(4, 0), lastCommit: commit(2, 0) },
-    { previousOffsets: offsets(3, 0), lastOffsets: offsets(4, 0), lastCommit: commit(5, 0) },
-    { previousOffsets: offsets(3, 0), lastOffsets: offsets(4, 0) },
-    { lastOffsets: offsets(4, 0), lastCommit: commit(3, 0) },
-    { previousOffsets: offsets(2, 0), lastOffsets: offsets(4, 0), lastCommit: commit(3, 0) },
-  ];
-  for (const logs of torn) {
-    throws(() => resume(logs), { name: "RangeError", message: /Cannot resume: .*missing/ });
+    [offsets({}), commit(0, 0), "offsets/0"],
+    [offsets({ 3: 0, 4: 0 }), commit(2, 0), "commits/3"],
+    [offsets({ 3: 0, 4: 0 }), commit(5, 0), "offsets/5"],
+    [offsets({ 3: 0, 4: 0 }), new Map([[-1, NO_COMMIT]]), "commits/3"],
+    [offsets({ 4: 0 }), commit(3, 0), "offsets/3"],
+    [offsets({ 2: 0, 4: 0 }), commit(3, 0), "offsets/3"],
+  ] as const;
+  for (const [logged, committed, place] of torn) {
+    const message = new RegExp(`Cannot resume: .*${place}.*missing`);
+    throws(() => resume(logged, committed), { name: "RangeError", message });
   }
 });

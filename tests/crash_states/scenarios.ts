@@ -11,7 +11,7 @@ import {
   TopicLog,
 } from "lib";
 import pl from "polars";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../tools/kpi/jsonl_sink.ts";
 import { countMessages, replay } from "../../tools/replay/replay.ts";
 import { COLUMNS } from "../../tools/replay/recording.ts";
 import { topicId } from "../../lib/topic_log/topic_id.ts";

@@ -11,7 +11,7 @@ import {
   TRANSACTION_SCHEMA,
   windowKpis,
 } from "lib";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../tools/kpi/jsonl_sink.ts";
 import { type Settings } from "./in_process.ts";
 import { type Place, ROOT, type Topic } from "./program.ts";
 import type { Output } from "./tables.ts";

@@ -8,7 +8,7 @@ import type { Effect } from "./effects.ts";
 import { canMount, diskSuite } from "./disks.ts";
 import { effectsOf, runQuery } from "./in_process.ts";
 import { inProcessSuite } from "./in_process_suite.ts";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../tools/kpi/jsonl_sink.ts";
 import { killSuite, TOO_LATE } from "./kills.ts";
 import { poisonSuite } from "./poison.ts";
 import { FaultTable, logTopic, placeIn, transactions } from "./program.ts";

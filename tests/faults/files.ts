@@ -96,10 +96,8 @@ async function openAll(dir: string, identity: QueryIdentity): Promise<unknown> {
   const checkpoint = await Checkpoint.open(dir, identity, "transactions");
   try {
     const cursor = await checkpoint.cursor();
-    const begin = cursor.start ??
-      await checkpoint.initialOffsets({ end: {} });
-    const state = await checkpoint.readState(cursor.batchId - 1);
-    return { id: checkpoint.id, cursor, begin, state };
+    const state = await checkpoint.states.read(cursor.batchId - 1);
+    return { id: checkpoint.id, cursor, state };
   } finally {
     await checkpoint.close();
   }

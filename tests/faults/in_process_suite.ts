@@ -1,6 +1,6 @@
 import type { DataFrame } from "polars";
 import { makeFolder, writeFile } from "../../lib/files.ts";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../tools/kpi/jsonl_sink.ts";
 import { existsSync } from "node:fs";
 import { ok } from "node:assert/strict";
 import { join } from "node:path";

@@ -5,7 +5,7 @@ import pl, { type DataFrame } from "polars";
 import { describeInspection, inspectCheckpoint } from "../../lab/inspect.ts";
 import { KEPT_COLUMNS } from "../../lib/windows/aside.ts";
 import { MADE_COLUMNS } from "../../lib/kpi/schema.ts";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../tools/kpi/jsonl_sink.ts";
 import { ROOT } from "../faults/program.ts";
 import { makeKeyedTopic } from "./keyed_topic.ts";
 

@@ -1,6 +1,6 @@
 /** The program behind `deno task kpi`, which `tools/run.ts` starts. */
 import { createHash } from "node:crypto";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "./jsonl_sink.ts";
 import {
   alertsAndFrauds,
   ConsoleSink,

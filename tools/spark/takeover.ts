@@ -158,11 +158,11 @@ export async function takeOver(
   const conf = { takenOverFrom: "Spark" };
   const none = { read: 0, counted: 0, late: 0, rejected: 0 };
   const batchTimestampMs = batches.find((batch) => batch.batchId === batchId)!.planned;
-  await seed.initialOffsets({ end: plan.from });
+  await seed.writeOffsets(-1, { end: plan.from });
   if (batchId > 0) {
     const before = { end: plan.from, batchWatermarkMs: 0, batchTimestampMs, conf };
     await seed.writeOffsets(batchId - 1, before);
-    await seed.writeState(batchId - 1, { state: newState(), total: none });
+    await seed.states.write(batchId - 1, { state: newState(), total: none });
     await seed.writeCommit(batchId - 1, { nextBatchWatermarkMs: 0 });
   }
   const range = { end: plan.end, batchWatermarkMs: watermark, batchTimestampMs, conf };
@@ -190,8 +190,8 @@ export async function takeOver(
     );
   }
   await made.writeCommit(batchId, { nextBatchWatermarkMs: nextWatermark });
-  const { state } = await made.readState(batchId);
-  await made.writeState(batchId, { state, total: { ...none, read: state.rows } });
+  const { state } = await made.states.read(batchId);
+  await made.states.write(batchId, { state, total: { ...none, read: state.rows } });
   if (plan.planned) {
     const { end, watermark: batchWatermarkMs, planned } = plan.planned;
     const next = { end, batchWatermarkMs, batchTimestampMs: planned, conf };

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import pl from "polars";
-import { JsonlSink } from "../../lib/sinks/jsonl.ts";
+import { JsonlSink } from "../../tools/kpi/jsonl_sink.ts";
 
 const rows = (...values: string[]) => pl.DataFrame({ v: values }, { schema: { v: pl.Utf8 } });
 const NEW = { batchId: 0, isNew: true };

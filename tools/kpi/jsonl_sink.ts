@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { DataFrame } from "polars";
-import { plainRows } from "./plain_rows.ts";
-import { isoText } from "../core/time.ts";
-import { writeBytes } from "../files.ts";
-import { claim } from "./claim.ts";
-import type { Sink, SinkStart } from "../core/types.ts";
+import { plainRows } from "../../lib/sinks/plain_rows.ts";
+import { isoText } from "../../lib/core/time.ts";
+import { readFile, writeBytes } from "../../lib/files.ts";
+import { claim } from "../../lib/sinks/claim.ts";
+import type { Sink, SinkStart } from "../../lib/core/types.ts";
 
 /** Rows that become text at once. */
 const ROWS = 10_000;
@@ -28,7 +28,7 @@ export class JsonlSink implements Sink {
   async open(queryId: string, { batchId, isNew }: SinkStart): Promise<void> {
     // Before the owner, whose folder is synced: then the name of this file is durable too.
     if (isNew) (await Deno.open(this.path, { append: true, create: true })).close();
-    const found = await firstBytes(this.path);
+    const found = await readFile(this.path, 60);
     const rows = isNew ? found || undefined : found;
     await claim(this.path, `${this.path}.query.json`, { queryId, isNew, found: rows });
     const { end, isOpen } = await this.#endOfBatchesBefore(batchId);
@@ -76,18 +76,6 @@ export class JsonlSink implements Sink {
       );
     }
     return { end: 0, isOpen: false };
-  }
-}
-
-/** Reads the beginning of a file; `undefined` if there is none. */
-async function firstBytes(path: string): Promise<string | undefined> {
-  try {
-    using file = await Deno.open(path);
-    const bytes = new Uint8Array(60);
-    return new TextDecoder().decode(bytes.subarray(0, await file.read(bytes) ?? 0));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }
 
