@@ -74,9 +74,11 @@ async function run(name: string, { deno, folder }: { deno: string; folder: strin
   };
   return cells.filter((cell) => cell.cell_type === "code").map(({ id, outputs }): Shown => ({
     cell: id,
-    outputs: outputs.map(({ output_type, text, data }) =>
-      [output_type, plain(text ?? data?.["text/plain"])] as const
-    ),
+    // A chart that grew while a query took long leaves an empty place.
+    outputs: outputs.filter(({ data }) => data?.["text/html"]?.toString() !== "")
+      .map(({ output_type, text, data }) =>
+        [output_type, plain(text ?? data?.["text/plain"])] as const
+      ),
   }));
 }
 
