@@ -85,7 +85,7 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
       const bytes = Buffer.concat([Buffer.from(prefix), await Deno.readFile(path)]);
       return isOurs
         ? [...openLines(path, place, bytes)].flat()
-        : sparkLines(path, new TextDecoder().decode(bytes));
+        : sparkLines(path, bytes.toString());
     });
   const ids = (folder: string) => attempt(() => batchIds(join(dir, folder)));
   const metadata = (await readLines("metadata", "v1\n"))?.[0];
@@ -103,6 +103,7 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     const end = Object.values(sources[0] ?? {})[0] as Offsets;
     if (head) planned.set(id, { ...head as unknown as OffsetEntry, end, sources });
   }
+  const batches = [...planned];
   const damaged = problems.length > 0;
   const cursor = await attempt(() =>
     resume(new Map([[-1, NO_OFFSETS], ...planned]), new Map([[-1, NO_COMMIT], ...commits]))
@@ -120,7 +121,7 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     queryId: metadata?.id as string ?? null,
     query: metadata?.query as Inspection["query"] ?? null,
     initialOffsets: initial?.at(-1) ?? null,
-    batches: [...planned].map(([batchId, entry]) => ({
+    batches: batches.map(([batchId, entry]) => ({
       batchId,
       end: entry.sources,
       watermark: isoTime(entry.batchWatermarkMs),
@@ -134,8 +135,8 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
     restart: damaged || !cursor ? null : restartOf(cursor),
     openWindows: openWindows ?? null,
     rows: state ? { ...state.total, open: state.state.rows } : null,
-    settingsChanges: [...planned].slice(1).flatMap(([batchId, { conf }], i) => {
-      const before = [...planned.values()][i]!.conf;
+    settingsChanges: batches.slice(1).flatMap(([batchId, { conf }], i) => {
+      const before = batches[i]![1].conf;
       return Object.keys({ ...before, ...conf }).filter((key) => before[key] !== conf[key])
         .map((setting) => {
           return { batchId, setting, was: before[setting] ?? null, is: conf[setting] ?? null };

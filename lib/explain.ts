@@ -23,7 +23,7 @@ export function explain(
   if (delay === null) return "There is no watermark, so no window is ever final.";
   // In ascending order, so that the greatest stays.
   const newest = new Map(progress.flatMap(newestOf).sort(([, a], [, b]) => a - b));
-  const [partition, time] = greatest([...newest]);
+  const [partition, time] = greatest([...newest].sort());
   const mark = Math.max(watermarkOf(last), time - delay);
   const next = groups.toSorted((a, b) => a.start - b.start)[0];
   const until = next ? next.start + size + delay : 0;

@@ -21,7 +21,7 @@ export interface QueryParts {
   readonly pipeline: Pipeline;
   readonly sinks: Outputs<Sink>;
   readonly checkpoint: Checkpoint;
-  /** Where it goes on, and the state there. */
+  /** Where it goes on at its start, and the state there. */
   readonly cursor: Cursor;
   readonly entry: StateEntry;
   readonly reading: ReadOptions;
@@ -87,8 +87,8 @@ export class MicroBatches {
 
     const { mode, size, merges, delay, idleAfter } = pipeline;
     const watermark = delay === null ? null : entry.batchWatermarkMs;
-    const isLateKept = delay === null || mode === "complete"; // none is late
-    const lateWatermark = isLateKept ? null : this.#cursor.before.batchWatermarkMs;
+    const noneIsLate = delay === null || mode === "complete";
+    const lateWatermark = noneIsLate ? null : this.#cursor.before.batchWatermarkMs;
     const clock = entry.batchTimestampMs;
     const chunks: Batch<Part>[] = [];
     const range = pick(start, entry.end);
@@ -126,7 +126,7 @@ export class MicroBatches {
     watch.lap("commitOffsets");
 
     this.#entry = { state, total };
-    this.#cursor = resume(new Map([[batchId, entry]]), new Map([[batchId, commit]]));
+    this.#cursor = resume(new Map([[batchId, entry]]), new Map([[batchId, commit]])); // as a restart would
     const lostOffsets = this.#lostOffsets + (source.lostOffsets ?? 0);
     const since = watch.began - (this.#lastTrigger ?? watch.began);
     this.#lastTrigger = watch.began;

@@ -6,27 +6,19 @@ import {
   asideTable,
   keptPart,
   keptTable,
-  lateRows,
   type Part,
-  problemRows,
-  rejectAhead,
   type RowTimes,
-  timesOf,
+  sortOut,
 } from "./windows/aside.ts";
 import { parseDuration } from "./core/duration.ts";
 import { frameOf, partialGroups, rowsOf } from "./windows/frame.ts";
 import type { Group, Merge } from "./windows/state.ts";
-import type { RowAccounting } from "./progress.ts";
+import type { RowFacts } from "./progress.ts";
 import type { NumberColumn, OutputMode, Schema } from "./core/types.ts";
 import type { WriteOptions } from "./options.ts";
 import { type QueryPlan, SCORE } from "./plan.ts";
 import { windowsPerRow } from "./windows/window.ts";
-import {
-  type EventTimeStats,
-  eventTimeStats,
-  mergeStats,
-  newestByPartition,
-} from "./windows/watermark.ts";
+import { eventTimeStats, mergeStats, newestByPartition } from "./windows/watermark.ts";
 import { readLines } from "./json/lines.ts";
 import { leaveFrame } from "./leave_frame.ts";
 import { type Chunk, type ChunkPlan, lengthOf, placeOf, type Slice } from "./threads/chunk.ts";
@@ -41,10 +33,7 @@ export interface BatchContext {
 }
 
 /** A batch, or a chunk of one, scored and aggregated. */
-export interface Batch<Aside> extends Pick<RowAccounting, "rejected" | "malformed" | "unscored"> {
-  readonly stats: EventTimeStats;
-  /** The greatest event time of each partition, epoch ms. */
-  readonly newest: ReturnType<typeof newestByPartition>;
+export interface Batch<Aside> extends RowFacts {
   readonly groups: readonly Group[];
   /** Rows to write beside the windows, if there are any and somebody takes them. */
   readonly asides: Asides<Aside>;
@@ -121,13 +110,10 @@ export class Pipeline {
   prepare(chunk: Chunk, { clock, lateWatermark }: BatchContext): Batch<Part> {
     const { aggregation, aggregation: { window }, eventTime, timeColumn } = this.#plan;
     const { parsed, scores, slices } = chunk;
-    const times = timesOf(parsed.columns[timeColumn] as NumberColumn);
-    const { eventTimes, ahead } = rejectAhead(times, clock, eventTime?.maxAhead);
-    const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
-    const isLate = new Set(late.map(({ row }) => row)); // it is kept once, whatever else it lacks
-    const problems = problemRows([...parsed.problems, ...ahead], eventTimes)
-      .filter(({ row }) => !isLate.has(row));
-    const rejected = problems.filter(({ kind }) => kind === "rejected").length;
+    const column = parsed.columns[timeColumn] as NumberColumn;
+    const rules = { window, lateWatermark, clock, maxAhead: eventTime?.maxAhead };
+    const { eventTimes, aside } = sortOut(column, parsed.problems, rules);
+    const ofKind = (kind: AsideRow["kind"]) => aside.filter((row) => row.kind === kind).length;
     const frame = this.#frameOf(chunk);
     leaveFrame(frame, windowsPerRow(window));
     const rows = slices.map((slice) => [slice.partition, lengthOf(slice)] as const);
@@ -135,14 +121,10 @@ export class Pipeline {
       stats: eventTimeStats(eventTimes),
       newest: newestByPartition(rows, eventTimes),
       groups: partialGroups(frame, eventTimes, aggregation),
-      rejected,
-      malformed: problems.length - rejected,
+      rejected: ofKind("rejected"),
+      malformed: ofKind("malformed"),
       unscored: scores?.unscored ?? 0,
-      asides: this.#asidesOf(frame, slices, [...problems, ...late], {
-        eventTimes,
-        window,
-        lateWatermark,
-      }),
+      asides: this.#asidesOf(frame, slices, aside, { eventTimes, window, lateWatermark }),
     };
   }
 

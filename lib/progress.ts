@@ -1,9 +1,9 @@
 import type { StateEntry } from "./checkpoint/state_log.ts";
-import type { Batch } from "./pipeline.ts";
 import type { Step } from "./windows/state.ts";
 import type { Offsets } from "./core/types.ts";
 import { isoTime } from "./core/time.ts";
 import type { RowTotals } from "./windows/accounting.ts";
+import type { EventTimeStats, newestByPartition } from "./windows/watermark.ts";
 
 /** Where a query stands: what its next batch finds. */
 export interface QueryStanding {
@@ -76,12 +76,19 @@ export interface RowAccounting {
   readonly total: RowTotals & { readonly open: number };
 }
 
+/** What the rows of a batch, or of a part of one, tell. */
+export interface RowFacts extends Pick<RowAccounting, "rejected" | "malformed" | "unscored"> {
+  readonly stats: EventTimeStats;
+  /** The greatest event time of each partition, epoch ms; of a batch in ascending order. */
+  readonly newest: ReturnType<typeof newestByPartition>;
+}
+
 /** What a batch reports, before the query adds who it is. */
 export type BatchProgress = Omit<StreamingQueryProgress, "id" | "runId" | "name">;
 
 /** Returns the progress of a batch that is done, whose trigger began `since` ms after the one before. */
 export function batchProgress(
-  { rejected, malformed, unscored, newest, stats: { count, min, max, avg } }: Batch<unknown>,
+  { rejected, malformed, unscored, newest, stats: { count, min, max, avg } }: RowFacts,
   { batchId, watch: { began, laps }, since, watermark, step, entry, source, sink }: {
     batchId: number;
     watch: ReturnType<typeof stopwatch>;

@@ -63,10 +63,10 @@ async function openSinks(
 async function startingOffsets(source: Source, options: ReadOptions): Promise<Offsets> {
   const {
     startingOffsets = DEFAULTS.startingOffsets,
-    startingTimestamp,
+    startingTimestamp: time,
     failOnDataLoss = DEFAULTS.failOnDataLoss,
   } = options;
-  if (startingTimestamp !== undefined) return await source.offsetsForTime!(startingTimestamp);
+  if (time !== undefined) return await askOffsets(source, "offsetsForTime", time);
   if (startingOffsets === "latest") return await askOffsets(source, "latestOffsets");
   const earliest = await askOffsets(source, "earliestOffsets");
   if (startingOffsets === "earliest") return earliest;

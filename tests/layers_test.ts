@@ -77,6 +77,26 @@ Deno.test("every file imports only from its own room and those below it", async 
   ok(imports > 500);
 });
 
+Deno.test("no file imports itself by way of others", async () => {
+  const imports = new Map<string, string[]>();
+  for await (const [path, text] of files()) {
+    const code = text.replaceAll(/^ *(?:\*|\/\/).*$/gm, "").replaceAll("new URL(", ""); // a worker's
+    const names = Array.from(code.matchAll(IMPORT), ([, name]) => name!);
+    const ours = names.filter((name) => name.startsWith(".") || name in BARE);
+    imports.set(path, ours.map((name) => BARE[name] ?? fromRoot(name, path)));
+  }
+  const inCircle = imports.keys().filter((start) => {
+    const reached = new Set<string>();
+    const waiting = [start];
+    for (let path; (path = waiting.pop()) !== undefined;) {
+      const others = imports.get(path)?.filter((other) => !reached.has(other)) ?? [];
+      for (const other of others) reached.add(other), waiting.push(other);
+    }
+    return reached.has(start);
+  });
+  deepEqual([...inCircle], []);
+});
+
 function fromRoot(name: string, importer: string): string {
   const url = new URL(name, pathToFileURL(join(ROOT, importer)));
   return relative(ROOT, resolve(fileURLToPath(url))).replaceAll("\\", "/");

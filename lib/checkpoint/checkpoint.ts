@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
+  checkLogs,
   type CommitEntry,
   type Cursor,
   NO_COMMIT,
@@ -16,7 +17,7 @@ import { releaseLock, takeLock } from "./lock.ts";
 import { StateLog } from "./state_log.ts";
 
 const FOLDERS = ["offsets", "state", "commits", join("sources", "0")];
-/** Of a log file in its form. */
+/** The first line of every file but `metadata`. */
 const VERSION = Buffer.from("v1\n");
 
 /** What a restart may not change: source, schema, window, keys, aggregates and their types, kind of output mode. */
@@ -79,13 +80,16 @@ export class Checkpoint {
     }
   }
 
-  /** Reads where the query goes on. A new one begins at `first`, which is kept: so does a restart. */
+  /** Reads where the query goes on. One that kept no beginning begins at `first`, and keeps it for a restart. */
   async cursor(first?: InitialOffsets): Promise<Cursor> {
-    const [last = -1] = (await batchIds(this.#path("offsets"))).slice(-1);
+    const planned = await batchIds(this.#path("offsets"));
     const [done = -1] = (await batchIds(this.#path("commits"))).slice(-1);
-    if (first && last < 0 && done < 0) await this.writeOffsets(-1, first);
+    checkLogs(planned, done);
+    if (first && planned.length === 0 && !hasStart(this.dir)) await this.writeOffsets(-1, first);
     const offsets = new Map<number, OffsetEntry>();
-    for (const id of [done, last]) offsets.set(id, await this.#readOffsets(placeOf(id)));
+    for (const id of new Set([done, ...planned.slice(-1)])) {
+      offsets.set(id, await this.#readOffsets(placeOf(id)));
+    }
     const [commit] = done < 0 ? [NO_COMMIT] : await this.#read(`commits/${done}`);
     return resume(offsets, new Map([[done, commit as unknown as CommitEntry]]));
   }

@@ -43,8 +43,8 @@ export interface Cursor {
 }
 
 /**
- * Decides where a query goes on from the ends of its two logs, by batch id; -1 is committed, and ends
- * where the first batch begins. Spark's rule:
+ * Decides where a query goes on from the ends of its two logs, by batch id in ascending order; -1 is
+ * committed, and ends where the first batch begins. Spark's rule:
  *
  * | offsets | commits | next                                                        |
  * | ------- | ------- | ----------------------------------------------------------- |
@@ -58,13 +58,21 @@ export function resume(
   offsets: ReadonlyMap<number, OffsetEntry>,
   commits: ReadonlyMap<number, CommitEntry>,
 ): Cursor {
-  const [last, done] = [Math.max(...offsets.keys()), Math.max(...commits.keys())];
-  if (done < last - 1) throw missing(`commits/${last - 1}`);
+  const [done] = [...commits.keys()].slice(-1) as [number];
+  checkLogs([...offsets.keys()], done);
   const [before, planned, commit] = [offsets.get(done), offsets.get(done + 1), commits.get(done)!];
   if (before === undefined) throw missing(`offsets/${done}`);
   const watermark = planned?.batchWatermarkMs ??
     Math.max(before.batchWatermarkMs, commit.nextBatchWatermarkMs);
   return { batchId: done + 1, before, watermark, partitions: commit.partitions, planned };
+}
+
+/** Throws a `RangeError` if the logs of these planned batches, and of `done` as the last one, do not fit together. */
+export function checkLogs(planned: readonly number[], done: number): void {
+  const [last = -1, previous = last - 1] = planned.filter((id) => id >= 0).slice(-2).reverse();
+  if (previous !== last - 1) throw missing(`offsets/${last - 1}`);
+  if (done < last - 1) throw missing(`commits/${last - 1}`);
+  if (done > last) throw missing(`offsets/${done}`);
 }
 
 function missing(place: string): RangeError {

@@ -4,16 +4,17 @@ import type { Messages, Offsets, Source } from "./types.ts";
 /** Asks a source for offsets. Throws a `TypeError` if it gives anything but whole numbers >= 0 by partition. */
 export async function askOffsets(
   source: Source,
-  call: "earliestOffsets" | "latestOffsets",
+  call: "earliestOffsets" | "latestOffsets" | "offsetsForTime",
+  timestampMs = NaN,
 ): Promise<Offsets> {
-  const offsets: unknown = await source[call]();
+  const offsets: unknown = await source[call]!(timestampMs);
   const isOffset = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
   if (typeof offsets === "object" && offsets && Object.values(offsets).every(isOffset)) {
     return offsets as Offsets;
   }
   throw new TypeError(
     `${source.description}: ${call}() must give whole numbers >= 0 by partition, such as {"0": 17}, ` +
-      `got ${inspect(offsets)}`,
+      `got ${inspect(offsets, { breakLength: Infinity })}`,
   );
 }
 

@@ -33,7 +33,6 @@ interface Position {
  */
 export class KafkaSource implements Source {
   readonly topic: string;
-  readonly address: string;
   readonly description: string;
   /** The topic's id; undefined if its brokers give topics none. */
   identity: string | undefined;
@@ -67,7 +66,6 @@ export class KafkaSource implements Source {
     this.#topic = topic;
     this.#failOnDataLoss = failOnDataLoss;
     this.topic = topic.name;
-    this.address = `kafka:${topic.bootstrap}`;
     this.description = `Kafka[${topic.name}]`;
   }
 

@@ -35,19 +35,17 @@ export function topicFolder(dir: string, topic: string): string {
  * log from another that is made in its place; `open` makes it where it may.
  */
 export class TopicLog implements Source {
-  readonly address: string;
   readonly description: string;
   readonly #partitions = new Map<string, LineIndex>();
   #identity: string | undefined;
 
-  private constructor(dir: string, readonly topic: string, readonly folder: string) {
-    this.address = `log:${dir}`;
+  private constructor(readonly topic: string, readonly folder: string) {
     this.description = `TopicLog[${topic}]`;
   }
 
   /** Opens the log of `topic` in `dir`. Throws a `RangeError` if it has no partition there. */
   static async open(dir: string, topic: string): Promise<TopicLog> {
-    const log = new TopicLog(dir, topic, topicFolder(dir, topic));
+    const log = new TopicLog(topic, topicFolder(dir, topic));
     if (!existsSync(log.folder) || Object.keys(await log.earliestOffsets()).length === 0) {
       throw new RangeError(
         `Cannot open the topic "${topic}": there is no ${join(log.folder, "partition-0.jsonl")}; ` +

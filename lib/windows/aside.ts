@@ -12,8 +12,24 @@ export interface AsideRow {
   readonly reason: string;
 }
 
+/** Returns event times, NaN where none counts, and the rows to keep aside: each once, as late if it is. */
+export function sortOut(
+  column: NumberColumn,
+  problems: readonly Problem[],
+  { window, lateWatermark, clock, maxAhead }:
+    & Pick<RowTimes, "window" | "lateWatermark">
+    & { readonly clock: number; readonly maxAhead: string | undefined },
+): { readonly eventTimes: Float64Array; readonly aside: readonly AsideRow[] } {
+  const { eventTimes, ahead } = rejectAhead(timesOf(column), clock, maxAhead);
+  const late = lateWatermark === null ? [] : lateRows(eventTimes, window, lateWatermark);
+  const isLate = new Set(late.map(({ row }) => row));
+  const others = problemRows([...problems, ...ahead], eventTimes)
+    .filter(({ row }) => !isLate.has(row));
+  return { eventTimes, aside: [...others, ...late] };
+}
+
 /** Returns the event times, NaN where there is none; the column's own values if none is missing. */
-export function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Array {
+function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Array {
   if (nullCount === 0) return values;
   const times = values.slice();
   for (let row = 0; row < times.length; row++) {
@@ -23,7 +39,7 @@ export function timesOf({ values, nulls, nullCount }: NumberColumn): Float64Arra
 }
 
 /** Returns event times with NaN for those too far ahead of the clock (epoch ms), and which these are. */
-export function rejectAhead(times: Float64Array, clock: number, maxAhead: string | undefined) {
+function rejectAhead(times: Float64Array, clock: number, maxAhead: string | undefined) {
   const ahead: { row: number; reason: string }[] = [];
   if (maxAhead === undefined) return { eventTimes: times, ahead };
   const limit = clock + parseDuration(maxAhead);

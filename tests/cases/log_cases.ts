@@ -99,11 +99,9 @@ function playLimit(c: Json): Check[] {
   return [equals("batches", batches, c.batches)];
 }
 
-/** A gap among files that a start does not read refuses none: here it reads the one that is missing. */
+/** A gap among older files, which a start does not read, refuses none. */
 async function refusesGap(dir: string): Promise<void> {
-  const checkpoint = await filled(dir, [1, 2, 3, 4]);
-  await Deno.remove(join(dir, "offsets", "3"));
-  await Deno.remove(join(dir, "commits", "4"));
+  const checkpoint = await filled(dir, [1, 2, 4]);
   await rejects(checkpoint.cursor(), /offsets.3.* is missing/);
   await checkpoint.close();
 }

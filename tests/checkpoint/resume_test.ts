@@ -59,6 +59,7 @@ Deno.test("resume() refuses logs of which files are missing", () => {
     [offsets({ 3: 0, 4: 0 }), new Map([[-1, NO_COMMIT]]), "commits/3"],
     [offsets({ 4: 0 }), commit(3, 0), "offsets/3"],
     [offsets({ 2: 0, 4: 0 }), commit(3, 0), "offsets/3"],
+    [offsets({ 2: 0, 4: 0 }), commit(4, 0), "offsets/3"],
   ] as const;
   for (const [logged, committed, place] of torn) {
     const message = new RegExp(`Cannot resume: .*${place}.*missing`);
