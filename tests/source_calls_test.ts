@@ -1,6 +1,6 @@
 /** What a source of one's own gives is looked at before it is written to a checkpoint or counted. */
 import { equal, match, rejects } from "node:assert/strict";
-import { count, MemorySink, type Messages, readStream, type Source } from "lib";
+import { count, MemorySink, type Messages, type ReadOptions, readStream, type Source } from "lib";
 import { messagesOf } from "./json/messages.ts";
 
 const ROW = new TextEncoder().encode('{"t":"2024-01-01T10:00:01Z"}');
@@ -23,9 +23,13 @@ function messages(from: number, length: number, partition = "0"): Messages {
   return { ...all, partition, offsets: all.offsets.map((offset) => offset + from) };
 }
 
-async function countAll(source: Source, checkpointLocation: string): Promise<number> {
+async function countAll(
+  source: Source,
+  checkpointLocation: string,
+  options: ReadOptions = {},
+): Promise<number> {
   const sink = new MemorySink();
-  const query = await readStream(source, [{ name: "t", type: "timestamp" }])
+  const query = await readStream(source, [{ name: "t", type: "timestamp" }], options)
     .groupByWindow("t", "1 minute").agg({ n: count() })
     .writeStream(sink, { outputMode: "complete", checkpointLocation, trigger: "available-now" });
   await query.awaitTermination();
@@ -48,6 +52,17 @@ const WRONG: readonly (readonly [what: string, wrong: Record<string, unknown>, s
     getBatch: async () => [{ ...await messages(0, 3), bytes: ROW }],
   }, /3 offsets, 3 starts and 3 ends in 28 bytes/],
 ];
+
+Deno.test("a source that gives no offset for a time is refused, and nothing is written", async () => {
+  const dir = await Deno.makeTempDir();
+  const wrong = sourceOf({ offsetsForTime: () => Promise.resolve({ "0": undefined }) });
+  await rejects(
+    countAll(wrong, dir, { startingTimestamp: 1 }),
+    /offsetsForTime\(\) must give whole/,
+  );
+  equal([...Deno.readDirSync(dir)].length, 0);
+  await Deno.remove(dir, { recursive: true });
+});
 
 for (const [what, wrong, says] of WRONG) {
   Deno.test(`a source that gives ${what} ends the query, and its checkpoint is none the worse`, async () => {
