@@ -6,7 +6,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * The rooms of the project, lowest first. A file imports from its own room and those before it, so
- * there are no circles. A file belongs to the last room whose name its path begins with.
+ * there are no circles. A file belongs to the room of the longest name that its path begins with.
  */
 const ROOMS = [
   "lib/core/", // pure: what the rest is told in

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { makeFolder } from "../lib/files.ts";
 import { topicFolder, TopicLog } from "../lib/topic_log/topic_log.ts";
 import { type Command, parseCommand, runCommand, UsageError, type Values } from "./command_line.ts";
-import { hostsOf, type KpiPlan, kpiPlan, placeOf } from "./kpi/kpi_options.ts";
+import { hostsOf, type KpiPlan, kpiPlan, placeOf, type SinkPlace } from "./kpi/kpi_options.ts";
 import { checkPlaces } from "./kpi/kpi_places.ts";
 import { KPI, REPLAY } from "./tasks.ts";
 
@@ -65,13 +65,9 @@ function listed(path: string, version: string): string {
 /** What the KPI query may touch. */
 export function kpiAccess(plan: KpiPlan): Access {
   const { spec: { source, topic }, sink, checkpoint, rejected, alerts, provisional } = plan;
-  const parquet = sink.kind === "parquet" ? sink.path : undefined;
-  const folders = [checkpoint, parquet, rejected, alerts, provisional].filter(isGiven);
-  const files = [plan.progress, plan.writeSpec].filter(isGiven);
-  if (sink.kind === "jsonl") {
-    const [folder, owner] = [dirname(sink.path), `${basename(sink.path)}.query.json`];
-    files.push(sink.path, join(folder, owner), join(folder, `.${owner}.tmp`));
-  }
+  const own = sinkAccess(sink);
+  const folders = [checkpoint, ...own.folders, rejected, alerts, provisional].filter(isGiven);
+  const files = [plan.progress, plan.writeSpec, ...own.files].filter(isGiven);
   return {
     read: [
       ...topicFolders(source, topic),
@@ -79,12 +75,27 @@ export function kpiAccess(plan: KpiPlan): Access {
       ...[plan.model.model, plan.fromSpark].filter(isGiven),
       ...folders,
       ...files,
-      ...sink.kind === "jsonl" ? [dirname(sink.path)] : [], // to sync the folder is to open it
+      ...own.synced,
     ],
     write: [...folders, ...files],
     net: source.kind === "kafka" ? hostsOf(source.address) : [],
     folders: checkpoint === undefined ? [] : folders,
   };
+}
+
+/** What a sink may touch: folders and files that it writes, and a folder that it syncs, for which it opens it. */
+function sinkAccess(sink: SinkPlace): Record<"folders" | "files" | "synced", readonly string[]> {
+  switch (sink.kind) {
+    case "parquet":
+      return { folders: [sink.path], files: [], synced: [] };
+    case "jsonl": {
+      const [folder, owner] = [dirname(sink.path), `${basename(sink.path)}.query.json`];
+      const files = [sink.path, join(folder, owner), join(folder, `.${owner}.tmp`)];
+      return { folders: [], files, synced: [folder] };
+    }
+    case "console":
+      return { folders: [], files: [], synced: [] };
+  }
 }
 
 /** What a replay may touch. */

@@ -2,7 +2,7 @@
  * Tables, charts, texts and the live panel of the notebooks. A notebook that imports it also keeps the
  * outputs of its cells, see {@linkcode keepOutputs}, and its kernel when it is interrupted.
  */
-import { keepKernel } from "./interrupt.ts";
+import { keepKernel } from "./keep_kernel.ts";
 import { keepOutputs } from "./keep_outputs.ts";
 
 keepOutputs();
@@ -15,7 +15,7 @@ export * from "./checks.ts";
 export * from "./deliverables.ts";
 export { heading, paragraphs, stack } from "./display.ts";
 export { clear, ExperimentFiles, interruptedAfter, labelOf } from "./experiment.ts";
-export { interruptible } from "./interrupt.ts";
+export { interruptible } from "./keep_kernel.ts";
 export { keyChart, keyTables } from "./keys.ts";
 export * from "./kpi_tables.ts";
 export { LivePublisher } from "./live.ts";

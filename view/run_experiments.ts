@@ -1,6 +1,6 @@
 import type { StreamingQuery } from "lib";
 import { type Displayable, many } from "./display.ts";
-import { interruptible } from "./interrupt.ts";
+import { interruptible } from "./keep_kernel.ts";
 import type { LivePublisher } from "./live.ts";
 import { interruptedAfter } from "./experiment.ts";
 import type { Run } from "./run.ts";

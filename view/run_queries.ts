@@ -1,6 +1,6 @@
 import pl, { type DataFrame } from "polars";
 import type { StreamingQuery } from "lib";
-import { interruptible } from "./interrupt.ts";
+import { interruptible } from "./keep_kernel.ts";
 
 /** How long queries run. */
 export interface RunTime {

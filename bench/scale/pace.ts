@@ -5,7 +5,7 @@ import { replay } from "replay";
 import { openKafkaPublisher } from "../../tools/replay/kafka_publisher.ts";
 import { emptyBroker } from "../broker.ts";
 import { partitionFiles } from "../long.ts";
-import { killTree } from "../process.ts";
+import { killTree, measure } from "../process.ts";
 import { ROOT } from "../programs.ts";
 import { openFeeder } from "./feed.ts";
 import { type Commit, commitsOf, type Engine, RECORDING, rowsUpTo, trialOf } from "./trial.ts";
@@ -16,6 +16,8 @@ export interface Pace {
   readonly kept: number;
   /** The lowest at which it fell behind, twice; absent if the feeder could send no more. */
   readonly lost?: number;
+  /** What it commits of a backlog while nothing is sent, if it did not fall behind. */
+  readonly backlog?: number;
 }
 
 /** What became of a rate. */
@@ -36,6 +38,8 @@ const PARTITIONS = 3;
 const TOPIC = "live";
 const POLL_MS = 100;
 const PATIENCE_MS = 300_000;
+/** Rows in a batch of a backlog. */
+const BACKLOG_ROWS = 500_000;
 
 /** Looks for the pace of whatever `step` feeds: doubles the rate until it is lost, then goes between. */
 export async function findPace(
@@ -90,7 +94,7 @@ export async function measurePace(engine: Engine, dir: string): Promise<Pace> {
       };
       await feeder.feed(FIRST[engine], 1000);
       await drained(); // it has started
-      return await findPace(FIRST[engine], async (rate) => {
+      const pace = await findPace(FIRST[engine], async (rate) => {
         const settled = Date.now() + STEP_MS / 3;
         const timer = setInterval(look, POLL_MS);
         const sent = await feeder.feed(rate, STEP_MS);
@@ -104,6 +108,9 @@ export async function measurePace(engine: Engine, dir: string): Promise<Pace> {
         await drained();
         return { sent, committed };
       });
+      if (pace.lost !== undefined) return pace;
+      await killTree(child);
+      return { ...pace, backlog: await measureBacklog(engine, { dir, source }) };
     } finally {
       await killTree(child);
       await feeder.close();
@@ -111,6 +118,20 @@ export async function measurePace(engine: Engine, dir: string): Promise<Pace> {
   } finally {
     await broker.stop();
   }
+}
+
+/** Reads all that was sent, from its beginning, and returns the rows a second from the first commit to the last. */
+async function measureBacklog(
+  engine: Engine,
+  place: { readonly dir: string; readonly source: string },
+): Promise<number> {
+  const options = { ...place, name: "backlog", topic: TOPIC, rows: BACKLOG_ROWS };
+  const { command, checkpoint } = await trialOf(engine, options);
+  await measure(command, { cwd: ROOT, timeoutMs: PATIENCE_MS });
+  const commits = commitsOf(checkpoint);
+  const [from, to] = [commits.at(0)!, commits.at(-1)!];
+  const rows = rowsUpTo(checkpoint, to) - rowsUpTo(checkpoint, from);
+  return rows / ((to.time - from.time) / 1000);
 }
 
 /** The recording's rows as messages. */

@@ -114,7 +114,7 @@ export function pageTable(figures: Figures, needs: Omit<Needs, "rate">): string 
   const { machine, load, rows, pace, cluster, long } = figures;
   const line = (what: string, value: (engine: Engine) => number | undefined) => [
     what,
-    ...ENGINES.map(value).map((found) => found === undefined ? "not found" : text(found)),
+    ...ENGINES.map(value).map((found) => found === undefined ? "–" : text(found)),
   ];
   const missing = PARTS.filter((part) => figures[part] === undefined);
   const loads = PARTS.flatMap((part) => load[part] ? [`${text(load[part])} (${part})`] : []);
@@ -128,6 +128,9 @@ export function pageTable(figures: Figures, needs: Omit<Needs, "rate">): string 
         ? [
           line("rows/s that it kept up with", (engine) => pace[engine].kept),
           line("rows/s at which it fell behind", (engine) => pace[engine].lost),
+          ...ENGINES.some((engine) => pace[engine].backlog !== undefined)
+            ? [line("rows/s of a backlog, nothing sent", (engine) => pace[engine].backlog)]
+            : [],
         ]
         : [],
       ...long

@@ -74,13 +74,18 @@ async function specOf({ spec, models, model }: KpiPlan): Promise<KpiSpec> {
 }
 
 function sinkOf(place: SinkPlace): Sink {
-  if (place.kind === "parquet") return new ParquetSink(place.path);
-  if (place.kind === "jsonl") return new JsonlSink(place.path);
   const print = (text: string) => {
     clearStatus();
     console.log(text);
   };
-  return new ConsoleSink({ print });
+  switch (place.kind) {
+    case "parquet":
+      return new ParquetSink(place.path);
+    case "jsonl":
+      return new JsonlSink(place.path);
+    case "console":
+      return new ConsoleSink({ print });
+  }
 }
 
 /** Makes sure that the file can be written, and cuts off the line that a crash left unfinished. */
