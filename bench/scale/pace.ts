@@ -112,7 +112,7 @@ export async function measurePace(engine: Engine, dir: string): Promise<Pace> {
       await killTree(child);
       return { ...pace, backlog: await measureBacklog(engine, { dir, source }) };
     } finally {
-      await killTree(child);
+      if (!hasEnded) await killTree(child);
       await feeder.close();
     }
   } finally {

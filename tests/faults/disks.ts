@@ -2,7 +2,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { SAME, undisturbedProgram } from "./kills.ts";
-import { kpiArgs, placeIn, runKpi, startKpi } from "./program.ts";
+import { kpiArgs, placeIn, ROOT, runKpi, startKpi } from "./program.ts";
 import { readTables, sameTables } from "./tables.ts";
 import { newTopic, ROWS, type SuiteOptions } from "./surroundings.ts";
 
@@ -59,6 +59,20 @@ export async function diskSuite({ dir, table }: SuiteOptions, step: number): Pro
         await command("umount", disk);
       }
     }
+  }
+  ok(await mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", disk));
+  try {
+    const from = join(ROOT, "data", "transactions_60k.parquet");
+    const args = ["task", "-q", "replay", "--from", from, "--to", `log:${disk}`, "--topic", "t"];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+    equal(code, 1);
+    match(
+      new TextDecoder().decode(stderr),
+      /Cannot write ".*\/t\/partition-\d\.jsonl": No space left.*Make room, delete this topic and publish it again\n$/,
+    );
+    table.add("a disk that is full while a topic is published", "failed and named the file");
+  } finally {
+    await command("umount", disk);
   }
   await mount("-t", "tmpfs", "-o", "size=10m", "tmpfs", disk);
   try {

@@ -28,20 +28,30 @@ export async function openLogPublisher(
   });
   for (const name of old) await Deno.remove(join(folder, name));
   await giveTopicId(folder, id);
+  const pathOf = (partition: number) => join(folder, `partition-${partition}.jsonl`);
   const files: Deno.FsFile[] = [];
   for (let p = 0; p < partitions; p++) {
-    const path = join(folder, `partition-${p}.jsonl`);
-    files.push(await Deno.open(path, { append: true, createNew: true }));
+    files.push(await Deno.open(pathOf(p), { append: true, createNew: true }));
   }
+  /** Does something with the file of a partition; the error of a full disk names it. */
+  const named = async (partition: number, work: (file: Deno.FsFile) => Promise<void>) => {
+    try {
+      await work(files[partition]!);
+    } catch (cause) {
+      const { message } = cause as Error;
+      const what = `Cannot write "${pathOf(partition)}": ${message}`;
+      throw new Error(`${what}. Make room, delete this topic and publish it again`, { cause });
+    }
+  };
   await syncFolder(folder);
   return {
     async send(partition, messages) {
       const lines = messages.map(({ value }) => value + "\n").join("");
-      await writeAll(files[partition]!, new TextEncoder().encode(lines));
+      await named(partition, (file) => writeAll(file, new TextEncoder().encode(lines)));
     },
     async close() { // what was sent stays sent
       try {
-        for (const file of files) await file.sync();
+        for (const p of files.keys()) await named(p, (file) => file.sync());
       } finally {
         for (const file of files) file.close();
       }
