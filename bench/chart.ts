@@ -35,7 +35,7 @@ export function chart({ results, trials }: Findings): string {
       style: { background: "white", fontSize: "12px" },
       width: 760,
       height,
-      marginLeft: 230,
+      marginLeft: 240,
       marginTop: 28,
       marginBottom: isLast ? 46 : 30,
       x: {
