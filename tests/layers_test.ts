@@ -65,10 +65,7 @@ Deno.test("every file imports only from its own room and those below it", async 
   let imports = 0;
   for await (const [path, text] of files()) {
     if (roomOf(path) < 0) breaches.push(`${path} is in no room`);
-    const code = text.replaceAll(/^ *(?:\*|\/\/).*$/gm, ""); // examples in docs import what readers do
-    for (const [, name] of code.matchAll(IMPORT)) {
-      const target = BARE[name!] ?? (name!.startsWith(".") ? fromRoot(name!, path) : undefined);
-      if (target === undefined || !target.endsWith(".ts")) continue; // a package or a data file
+    for (const target of importsOf(text, path)) {
       imports++;
       if (!(roomOf(target) <= roomOf(path))) breaches.push(`${path} -> ${target}`);
     }
@@ -80,10 +77,7 @@ Deno.test("every file imports only from its own room and those below it", async 
 Deno.test("no file imports itself by way of others", async () => {
   const imports = new Map<string, string[]>();
   for await (const [path, text] of files()) {
-    const code = text.replaceAll(/^ *(?:\*|\/\/).*$/gm, "").replaceAll("new URL(", ""); // a worker's
-    const names = Array.from(code.matchAll(IMPORT), ([, name]) => name!);
-    const ours = names.filter((name) => name.startsWith(".") || name in BARE);
-    imports.set(path, ours.map((name) => BARE[name] ?? fromRoot(name, path)));
+    imports.set(path, importsOf(text.replaceAll("new URL(", ""), path)); // a worker is started, not imported
   }
   const inCircle = imports.keys().filter((start) => {
     const reached = new Set<string>();
@@ -96,6 +90,15 @@ Deno.test("no file imports itself by way of others", async () => {
   });
   deepEqual([...inCircle], []);
 });
+
+/** Lists the files of the project that one imports, by their paths from the root. */
+function importsOf(text: string, path: string): string[] {
+  const code = text.replaceAll(/^ *(?:\*|\/\/).*$/gm, ""); // examples in docs import what readers do
+  return Array.from(code.matchAll(IMPORT), ([, name]) => name!)
+    .filter((name) => name.startsWith(".") || name in BARE)
+    .map((name) => BARE[name] ?? fromRoot(name, path))
+    .filter((target) => target.endsWith(".ts")); // no data file
+}
 
 function fromRoot(name: string, importer: string): string {
   const url = new URL(name, pathToFileURL(join(ROOT, importer)));
