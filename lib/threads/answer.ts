@@ -4,22 +4,20 @@ import { OnnxModel } from "../model/onnx.ts";
 import { readChunk } from "./chunk.ts";
 import type { Asked, ReadAnswer, ReadRequest, Reply, ThreadState } from "./thread.ts";
 
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ThreadState | Asked>) => void;
-  postMessage(reply: Reply, transfer: Transferable[]): void;
-};
+const scope = self as unknown as { postMessage(reply: Reply, transfer: Transferable[]): void };
 
 const models = new Map<string, Promise<OnnxModel>>();
 let state: ThreadState;
 let last: Promise<unknown> = Promise.resolve();
 
-scope.onmessage = ({ data }) => {
-  if ("id" in data) last = last.then(() => reply(data)); // in the order asked
+/** Takes what a thread is sent: its state, and then requests. */
+export function take(sent: ThreadState | Asked): void {
+  if ("id" in sent) last = last.then(() => reply(sent)); // in the order asked
   else {
-    state = data;
+    state = sent;
     Atomics.store(state, 0, 1);
   }
-};
+}
 
 async function reply(asked: Asked): Promise<void> {
   const { id } = asked;
