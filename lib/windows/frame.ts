@@ -73,12 +73,13 @@ export function partialGroups(
     const grouped = (outside > 0 ? inWindow.filter(pl.col(WINDOW).isNotNan()) : inWindow)
       .groupBy(WINDOW, ...keys.map(({ name }) => name)).agg(...aggregates);
     const rows = longs.length > 0 ? grouped.withColumns(...longs) : grouped;
-    for (const [start, ...values] of rowsIn(rows)) { // in the order of the columns
+    const valueAt = valuesIn(rows); // columns are in the order they were asked in
+    for (let row = 0, { height } = rows; row < height; row++) { // asked once: Polars counts
       groups.push({
-        start: Number(start),
-        keys: keys.map(({ type }, i) => keyOf(values[i], type)),
-        rows: Number(values[keys.length]),
-        slots: slots.map((_, i) => valueOf(values[keys.length + 1 + i])),
+        start: Number(valueAt(row, 0)),
+        keys: keys.map(({ type }, i) => keyOf(valueAt(row, 1 + i), type)),
+        rows: Number(valueAt(row, 1 + keys.length)),
+        slots: slots.map((_, i) => valueOf(valueAt(row, 2 + keys.length + i))),
       });
     }
   }
@@ -90,14 +91,17 @@ const MANY_ROWS = 500;
 /** Types whose values are doubles of 53 bits or less; those of `UInt64` may be. */
 const IN_DOUBLES = /^(Float|U?Int(8|16|32)$|UInt64$)/;
 
-/** Returns the values of a frame, row after row. */
-function rowsIn(frame: DataFrame): unknown[][] {
-  if (frame.height < MANY_ROWS) return frame.rows();
-  const columns = frame.getColumns().map(valuesIn);
-  return Array.from({ length: frame.height }, (_, row) => columns.map((values) => values[row]));
+/** Returns what gives a value of a frame by row and column. */
+function valuesIn(frame: DataFrame): (row: number, column: number) => unknown {
+  if (frame.height < MANY_ROWS) {
+    const rows: unknown[][] = frame.rows();
+    return (row, column) => rows[row]![column];
+  }
+  const columns = frame.sort(WINDOW).getColumns().map(valuesOf); // the state wants them in order
+  return (row, column) => columns[column]![row];
 }
 
-function valuesIn(series: Series): ArrayLike<unknown> {
+function valuesOf(series: Series): ArrayLike<unknown> {
   if (series.nullCount() > 0 || !IN_DOUBLES.test(series.dtype.variant)) return series.toArray();
   const values = series.cast(pl.Float64).toTypedArray() as Float64Array;
   const isExact = series.dtype.variant !== "UInt64" || values.every((value) => value < 2 ** 53);

@@ -161,21 +161,23 @@ export function advanceState(
     updated.set(id, old === undefined ? partial : mergeGroups(old, partial, merges));
   }
   const closed = [...state.windows.keys()].filter((start) => isBefore(start, watermark));
-  const isClosing = ([, { start }]: Entry) => isBefore(start, watermark);
   const others = (starts: readonly number[]) =>
     starts.flatMap((start) => [...state.windows.get(start)!.values()])
       .filter((group) => !replaced.has(group)).map((group): Entry => [groupId(group), group]);
-  const removed = [...others(closed), ...[...updated].filter(isClosing)];
+  const closing = [...updated].filter(([, { start }]) => isBefore(start, watermark));
+  const removed = [...others(closed), ...closing];
   const emitted = mode === "append"
     ? removed
     : mode === "update"
     ? [...updated]
     : [...others([...state.windows.keys()]), ...updated];
+  const numRowsUpdated = updated.size;
+  for (const [id] of closing) updated.delete(id);
   return {
-    changed: new Map([...updated].filter((entry) => !isClosing(entry))),
+    changed: updated,
     closed,
     emitted: emitted.sort(byWindow).map(([, group]) => group),
-    numRowsUpdated: updated.size,
+    numRowsUpdated,
     numRowsRemoved: removed.length,
     numRowsDroppedByWatermark: late.size,
     lateRows,
@@ -200,5 +202,5 @@ function mergeSlots(a: Value, b: Value, merge: Merge): Value {
 }
 
 function byWindow([id, a]: Entry, [other, b]: Entry): number {
-  return a.start - b.start || (id < other ? -1 : 1);
+  return a.start - b.start || (id < other ? -1 : id > other ? 1 : 0);
 }
