@@ -54,15 +54,16 @@ async function bench(options: Options): Promise<void> {
     start: `deno ${STARTS[start].join(" ")}`,
   });
   const done: Trial[] = [];
-  for (const trial of listed) {
-    if (!session.isDone(trial)) await session.run(trial, await topicOf(trial));
-    done.push(trial);
+  for (const series of Map.groupBy(listed, ({ id, series }) => series ?? id).values()) {
+    const isDone = series.every((trial) => session.isDone(trial));
+    if (!isDone) await session.run(...await Array.fromAsync(series, turnOf));
+    done.push(...series);
     await write(CACHE, findings(done)); // a run that is cut off leaves what it has
   }
   if (long) {
     if (!session.isDone(longTrial)) {
       const repeated = await repeatTopic(await generateTopic(whole, PLACE), LONG_TIMES);
-      await session.run(longTrial, repeated);
+      await session.run([longTrial, repeated]);
       await Deno.remove(repeated.dir, { recursive: true });
     }
     done.push(longTrial);
@@ -73,7 +74,7 @@ async function bench(options: Options): Promise<void> {
     const programs = PROGRAMS.map(started);
     await session.install(programs);
     const trial: Trial = { id: "real", title, programs, topic, job: { model: "lr" } };
-    await session.run(trial, topic);
+    await session.run([trial, topic]);
     done.push(trial);
   }
   const isWhole = !quick && only.length === 0 && start === "task";
@@ -83,9 +84,11 @@ async function bench(options: Options): Promise<void> {
   console.log(`Written: ${join(folder, "RESULTS.md")}`);
 }
 
-async function topicOf({ topic, job: { groups } }: Trial): Promise<GeneratedTopic> {
-  const drawn = await generateTopic(topic, PLACE);
-  return groups === undefined ? drawn : await groupTopic(drawn, groups);
+/** Draws the topic of a trial, unless it is there. */
+async function turnOf(trial: Trial): Promise<readonly [Trial, GeneratedTopic]> {
+  const drawn = await generateTopic(trial.topic, PLACE);
+  const { groups } = trial.job;
+  return [trial, groups === undefined ? drawn : await groupTopic(drawn, groups)];
 }
 
 /** Compares this checkout with another in alternating rounds. */
@@ -98,7 +101,7 @@ async function compare(options: Options, root: string): Promise<void> {
   for (const program of programs) await program.install();
   const session = await open(options, listed, { ours: names, name: "against" });
   for (const trial of listed) {
-    if (!session.isDone(trial)) await session.run(trial, await generateTopic(trial.topic, PLACE));
+    if (!session.isDone(trial)) await session.run([trial, await generateTopic(trial.topic, PLACE)]);
     const table = comparisonTable(session.results, listed, names);
     await Deno.writeTextFile(join(CACHE, "against.md"), `${table}\n`);
   }

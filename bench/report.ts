@@ -40,7 +40,7 @@ export function markdown({ results, trials, rounds, date, left, start }: Finding
       median(load).toFixed(1)
     }, at most ${
       Math.max(...load).toFixed(1)
-    }, on ${cpus().length} cores. Rounds: ${rounds}, fewer where the table says so. This project is started by \`${start}\`.`,
+    }, on ${cpus().length} cores. Rounds: ${rounds}; the tables say where they are fewer or more. This project is started by \`${start}\`.`,
     "![rows per second by program](results.svg)",
     `## Goals: ${met} of ${goals.length} reached`,
     grid(["figure", "goal", "reached", ""], goals.map(goalRow)),

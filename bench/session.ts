@@ -8,7 +8,7 @@ import type { Results } from "./goals.ts";
 import { median } from "../view/statistics.ts";
 import type { Progress } from "./progress.ts";
 import type { Program, Run } from "./programs.ts";
-import { SLOW_ROUNDS, thousands, type Trial } from "./trials.ts";
+import { SHORT_TIMES, SLOW_ROUNDS, thousands, type Trial } from "./trials.ts";
 
 /** A run as it is kept, one JSON line each. */
 interface Kept {
@@ -32,7 +32,8 @@ export interface SessionOptions {
 }
 
 /** How often a program of a trial runs. */
-export function roundsOf({ slow = [] }: Trial, program: Program, rounds: number): number {
+export function roundsOf({ slow = [], isShort }: Trial, program: Program, rounds: number): number {
+  if (isShort) return rounds * SHORT_TIMES;
   return slow.includes(program) ? Math.min(rounds, SLOW_ROUNDS) : rounds;
 }
 
@@ -90,24 +91,36 @@ export class Session {
 
   /** Whether a program has run in all rounds of a trial. */
   isDone(trial: Trial): boolean {
-    return trial.programs.every((program) => this.#wants(trial, program, Infinity) <= 0);
+    return trial.programs.every((program) => this.#wants({ trial, program }, Infinity) <= 0);
   }
 
-  /** Runs each program of a trial in turn, round by round. Throws if a table of ours is wrong. */
-  async run(trial: Trial, topic: GeneratedTopic): Promise<void> {
+  /**
+   * Runs each program of a trial in turn, round by round, and trials that are compared with one another
+   * in turn too; only a trial by itself may be on Kafka. Throws if a table of ours is wrong.
+   */
+  async run(...turns: readonly (readonly [Trial, GeneratedTopic])[]): Promise<void> {
+    const [first] = turns;
     let broker: OwnBroker | undefined;
     try {
-      if (trial.kafka) broker = await fillBroker(topic);
+      if (first?.[0].kafka) broker = await fillBroker(first[1]);
     } catch (error) {
-      return this.#leave(trial.title, error);
+      return this.#leave(first![0].title, error);
     }
     const failed = new Set<Program>(this.#missing);
+    const { rounds } = this.#options;
+    const steps = turns.flatMap(([trial, topic]) =>
+      trial.programs.map((program) => ({ trial, topic, program }))
+    );
+    const most = Math.max(
+      ...steps.map(({ trial, program }) => roundsOf(trial, program, rounds)),
+    );
     try {
-      for (let round = 1; round <= this.#options.rounds; round++) {
-        for (const program of trial.programs) {
-          if (failed.has(program) || this.#wants(trial, program, round) <= 0) continue;
+      for (let round = 1; round <= most; round++) {
+        for (const step of steps) {
+          const { trial, program } = step;
+          if (failed.has(program) || this.#wants(step, round) <= 0) continue;
           try {
-            await this.#runOne(trial, program, { topic, broker });
+            await this.#runOne(trial, program, { topic: step.topic, broker });
           } catch (error) {
             if (this.#options.ours.includes(program.name)) throw error;
             failed.add(program);
@@ -122,7 +135,10 @@ export class Session {
   }
 
   /** How many runs a program lacks after so many rounds. */
-  #wants(trial: Trial, program: Program, round: number): number {
+  #wants(
+    { trial, program }: { readonly trial: Trial; readonly program: Program },
+    round: number,
+  ): number {
     const wanted = Math.min(round, roundsOf(trial, program, this.#options.rounds));
     return wanted - (this.#results.get(trial.id)?.get(program.name)?.length ?? 0);
   }

@@ -48,6 +48,10 @@ export interface Trial {
   readonly programs: readonly Program[];
   /** Programs that take so long that they run in the first rounds only; the table says in how many. */
   readonly slow?: readonly Program[];
+  /** What trials that are compared with one another have in common: they run in turn. */
+  readonly series?: string;
+  /** Its runs take about a second, so there are `SHORT_TIMES` as many. */
+  readonly isShort?: boolean;
   /** What the topic is drawn with. */
   readonly topic: Omit<Job["topic"], "dir" | "bytes" | "reference" | "maxEventTime">;
   readonly job: Omit<Job, "topic" | "bootstrap">;
@@ -73,6 +77,8 @@ export const twoQueries = queriesInOneProcess(2);
 
 /** Rounds of a program that is slow. */
 export const SLOW_ROUNDS = 3;
+/** How many times as many rounds a trial has whose runs are short. */
+export const SHORT_TIMES = 3;
 /** Rows of a batch that is to be fast. */
 export const FAST_BATCH = 1_000;
 
@@ -101,6 +107,7 @@ export function trials(sizes: Sizes): Trial[] {
       programs: [ours, duckdb, clickhouse, polars],
       topic: files,
       job: lr,
+      isShort: true,
     },
     {
       id: "lr-batches",
@@ -131,6 +138,7 @@ export function trials(sizes: Sizes): Trial[] {
       programs: [oneQuery, twoQueries],
       topic: files,
       job: lr,
+      isShort: true,
     },
     {
       id: "fast",
@@ -168,6 +176,8 @@ export function trials(sizes: Sizes): Trial[] {
       programs: [ours],
       topic: { rows: small, partitions: count },
       job: lr,
+      series: "partitions",
+      isShort: true,
     })),
     {
       id: "open-none",
@@ -175,6 +185,8 @@ export function trials(sizes: Sizes): Trial[] {
       programs: [ours],
       topic: files,
       job: many,
+      series: "open",
+      isShort: true,
     },
     {
       id: "open-many",
@@ -182,6 +194,8 @@ export function trials(sizes: Sizes): Trial[] {
       programs: [ours],
       topic: { rows: small, partitions: 3, openWindows },
       job: many,
+      series: "open",
+      isShort: true,
     },
     ...groups.map((count, i): Trial => ({
       id: i === 0 ? "groups-few" : "groups-many",
@@ -189,6 +203,7 @@ export function trials(sizes: Sizes): Trial[] {
       programs: [ours],
       topic: { rows: count + FULL_BATCHES * groupBatch, partitions: 3 },
       job: { ...many, batchRows: groupBatch, groups: count },
+      series: "groups",
     })),
   ];
 }

@@ -28,6 +28,8 @@ export interface State {
   /** Groups, and rows in them. */
   size: number;
   rows: number;
+  /** The first window start, or one before it. */
+  oldest: number;
 }
 
 /** What one batch does to the state. */
@@ -50,7 +52,7 @@ export interface Step {
 
 /** Returns a state of these groups. */
 export function newState(groups: Iterable<Group> = []): State {
-  const state: State = { windows: new Map(), size: 0, rows: 0 };
+  const state: State = { windows: new Map(), size: 0, rows: 0, oldest: Infinity };
   for (const group of groups) putGroup(state, group);
   return state;
 }
@@ -77,6 +79,9 @@ export function applyStep(
     }
     state.windows.delete(start);
   }
+  if (closed.length > 0) {
+    state.oldest = state.windows.keys().reduce((a, b) => Math.min(a, b), Infinity);
+  }
   for (const group of changed.values()) putGroup(state, group);
 }
 
@@ -86,6 +91,7 @@ function putGroup(state: State, group: Group): void {
   const old = groups.get(id);
   if (old === undefined) state.size++;
   state.rows += group.rows - (old?.rows ?? 0);
+  state.oldest = Math.min(state.oldest, group.start);
   groups.set(id, group);
 }
 
@@ -160,7 +166,9 @@ export function advanceState(
     const old = updated.get(id) ?? kept;
     updated.set(id, old === undefined ? partial : mergeGroups(old, partial, merges));
   }
-  const closed = [...state.windows.keys()].filter((start) => isBefore(start, watermark));
+  const closed = isBefore(state.oldest, watermark)
+    ? [...state.windows.keys()].filter((start) => isBefore(start, watermark))
+    : [];
   const others = (starts: readonly number[]) =>
     starts.flatMap((start) => [...state.windows.get(start)!.values()])
       .filter((group) => !replaced.has(group)).map((group): Entry => [groupId(group), group]);

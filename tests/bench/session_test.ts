@@ -8,7 +8,7 @@ import { readOptions } from "../../bench/options.ts";
 import { Progress } from "../../bench/progress.ts";
 import type { Program } from "../../bench/programs.ts";
 import { Session } from "../../bench/session.ts";
-import { SLOW_ROUNDS, type Trial } from "../../bench/trials.ts";
+import { SHORT_TIMES, SLOW_ROUNDS, type Trial } from "../../bench/trials.ts";
 
 const TOPIC: GeneratedTopic = {
   rows: 10,
@@ -62,11 +62,11 @@ function seconds(session: Session, name: string): number[] {
 Deno.test("a session that was cut off goes on with the runs it has, and with no others", () =>
   inFolder(async (file) => {
     const first = program("ours", 3);
-    await rejects((await open(file)).run(trial([first, program("peer")]), TOPIC), /out of luck/);
+    await rejects((await open(file)).run([trial([first, program("peer")]), TOPIC]), /out of luck/);
     const resumed = await open(file, { resume: true });
     const [again, peer] = [program("ours"), program("peer")];
     equal(resumed.isDone(trial([again, peer])), false);
-    await resumed.run(trial([again, peer]), TOPIC);
+    await resumed.run([trial([again, peer]), TOPIC]);
     deepEqual([again.runs, peer.runs], [3, 3]); // two of five were there
     deepEqual(seconds(resumed, "ours"), [1, 2, 1, 2, 3]);
     ok(resumed.isDone(trial([again, peer])));
@@ -81,17 +81,35 @@ Deno.test("slow programs run in fewer rounds; a peer that fails is left out with
   inFolder(async (file) => {
     const session = await open(file);
     const [ours, slow, broken] = [program("ours"), program("slow"), program("broken", 2)];
-    await session.run(trial([ours, slow, broken], [slow]), TOPIC);
+    await session.run([trial([ours, slow, broken], [slow]), TOPIC]);
     deepEqual([ours.runs, slow.runs, broken.runs], [5, SLOW_ROUNDS, 2]);
     equal(seconds(session, "broken").length, 0);
     deepEqual(session.left, [{ name: "broken: ten rows", reason: "out of luck" }]);
+  }));
+
+Deno.test("trials that are compared run in turn, and short ones in more rounds", () =>
+  inFolder(async (file) => {
+    const session = await open(file);
+    const [ours, peer] = [program("ours"), program("peer")];
+    const few = { ...trial([ours]), id: "few", isShort: true };
+    await session.run([few, TOPIC], [trial([peer, ours]), TOPIC]);
+    const runs = (await Deno.readTextFile(file)).split("\n").slice(1, -1).map((line) => {
+      const { trial, program } = JSON.parse(line);
+      return `${trial} ${program}`;
+    });
+    deepEqual(runs.slice(0, 6), [
+      ...["few ours", "t peer", "t ours"],
+      ...["few ours", "t peer", "t ours"],
+    ]);
+    equal(runs.filter((run) => run === "t ours").length, 5);
+    equal(runs.filter((run) => run === "few ours").length, 5 * SHORT_TIMES);
   }));
 
 Deno.test("a wrong table of ours ends the session", () =>
   inFolder(async (file) => {
     const other = { ...TOPIC, reference: { lr: { "0": [9, 0, 0, 0, 0, 0] }, rf: {} } };
     const session = await open(file);
-    await rejects(session.run(trial([program("ours")]), other), /ours gave another table/);
+    await rejects(session.run([trial([program("ours")]), other]), /ours gave another table/);
   }));
 
 Deno.test("two checkouts are compared round by round", () =>
@@ -99,7 +117,7 @@ Deno.test("two checkouts are compared round by round", () =>
     const session = await open(file);
     const [here, there] = [program("here"), program("there")];
     there.runs = 5; // 6 to 10 seconds
-    await session.run(trial([here, there]), TOPIC);
+    await session.run([trial([here, there]), TOPIC]);
     const [, , row] = comparisonTable(session.results, [trial([])], ["here", "there"]).split("\n");
     equal(row, "| ten rows | 3.00 s (1.00 – 5.00) | 8.00 s (6.00 – 10.0) | 0.38× (0.17 – 0.50) |");
   }));
