@@ -4,8 +4,12 @@
  *
  * @module
  */
-export { readStream } from "./verbs/stream.ts";
-export type { GroupedStream, ResultStream, RowStream } from "./verbs/stream.ts";
+export {
+  type GroupedStream,
+  readStream,
+  type ResultStream,
+  type RowStream,
+} from "./verbs/stream.ts";
 export type {
   KeptRows,
   QuerySettings,
@@ -15,8 +19,7 @@ export type {
   WindowOptions,
   WriteOptions,
 } from "./options.ts";
-export { StreamingQuery, StreamingQueryException } from "./query.ts";
-export type { StreamingQueryStatus } from "./query.ts";
+export { StreamingQuery, StreamingQueryException, type StreamingQueryStatus } from "./query.ts";
 export {
   alertsAndFrauds,
   isAlert,

@@ -1,12 +1,11 @@
 import type { DataFrame } from "polars";
-import type { Sink } from "./core/types.ts";
 import type { QueryStanding, StreamingQueryProgress } from "./progress.ts";
 import { DEFAULTS } from "./options.ts";
 import { parseDuration } from "./core/duration.ts";
 import { isoTime } from "./core/time.ts";
 import { explain } from "./explain.ts";
 import { groupsIn } from "./windows/state.ts";
-import { pause, unlessStopped } from "./wait.ts";
+import { pause } from "./wait.ts";
 import { MicroBatches, type QueryParts } from "./micro_batch.ts";
 
 export interface StreamingQueryStatus {
@@ -32,6 +31,7 @@ export class StreamingQuery {
   readonly runId: string = crypto.randomUUID();
   readonly name: string | null;
   readonly #parts: QueryParts;
+  readonly #opened: AsyncDisposableStack;
   readonly #batches: MicroBatches;
   readonly #recent: StreamingQueryProgress[] = [];
   readonly #ended: Promise<void>;
@@ -45,11 +45,12 @@ export class StreamingQuery {
   /** Resolved each time a look at the source finds nothing to do. */
   #idle: (() => void)[] = [];
 
-  /** Runs batches from here on. */
-  constructor(parts: QueryParts) {
+  /** Runs batches from here on; what is `opened` is closed when it ends. */
+  constructor(parts: QueryParts, opened: AsyncDisposableStack) {
     this.id = parts.checkpoint.id;
     this.name = parts.writing.name ?? null;
     this.#parts = parts;
+    this.#opened = opened;
     this.#batches = new MicroBatches(parts, this.#stop.signal);
     this.#ended = this.#run();
   }
@@ -140,7 +141,7 @@ export class StreamingQuery {
       this.#status = status(wasStopped ? "Stopped" : `Terminated with exception: ${message}`);
     }
     this.#isActive = false;
-    await closeParts(this.#parts);
+    await this.#opened.disposeAsync();
   }
 
   #failure(message: string, cause: unknown): StreamingQueryException {
@@ -209,24 +210,6 @@ export class StreamingQuery {
     this.#wake = new AbortController();
     await pause(ms, this.#wake.signal);
   }
-}
-
-/**
- * Closes all that a query consists of; a source that does not close in time is left to itself. What fails
- * to close is not told.
- */
-export async function closeParts(
-  { pipeline, source, sinks, checkpoint }:
-    & Pick<QueryParts, "source" | "sinks">
-    & { [Part in "pipeline" | "checkpoint"]: QueryParts[Part] | undefined },
-): Promise<void> {
-  pipeline?.close();
-  const closing = Promise.try(() => source.close());
-  await Promise.allSettled([
-    unlessStopped(closing, AbortSignal.abort()),
-    ...Object.values(sinks).map((sink: Sink | undefined) => Promise.try(() => sink?.close?.())),
-  ]);
-  await Promise.allSettled([checkpoint?.close()]); // after the sinks: it lets another query in
 }
 
 function status(message: string, isRunning = false): StreamingQueryStatus {

@@ -6,12 +6,16 @@ import { DEFAULTS, type ReadOptions, type WriteOptions } from "./options.ts";
 import type { QueryParts } from "./micro_batch.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { QueryPlan } from "./plan.ts";
-import { closeParts, StreamingQuery } from "./query.ts";
+import { StreamingQuery } from "./query.ts";
+import { unlessStopped } from "./wait.ts";
 import { typesOf } from "./windows/aggregation.ts";
 import type { ColumnOrExpr } from "./windows/functions.ts";
 
 /** Bytes from which a thread starts while the query opens. */
 const THREAD_BYTES = 64 * 1024 * 1024;
+
+/** The source and the sinks of each query that runs or starts: what two of them share stays open for both. */
+const inUse: (Source | Sink)[] = [];
 
 /**
  * Opens what a query consists of, once `check` finds nothing wrong, and starts it. If that throws, the
@@ -25,27 +29,35 @@ export async function startQuery(
 ): Promise<StreamingQuery> {
   const { source, options: reading } = plan;
   const sinks = { result: sink, rejected: writing?.rejected, rows: writing?.rows?.sink };
-  let pipeline: Pipeline | undefined;
-  let checkpoint: Checkpoint | undefined;
-  try {
-    check();
-    const { outputMode, checkpointLocation } = writing;
-    pipeline = new Pipeline(plan, writing);
-    if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
-    // Before anything is written, since it may refuse; the source's id comes with its offsets.
-    const end = hasStart(checkpointLocation) ? null : await startingOffsets(source, reading);
-    const first = end ? { end, sourceId: source.identity } : undefined;
-    const identity = identityOf(plan, outputMode);
-    checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
-    const cursor = await checkpoint.cursor(first);
-    const entry = await checkpoint.states.read(cursor.batchId - 1);
-    const parts = { source, reading, pipeline, sinks, writing, checkpoint, cursor, entry };
-    await openSinks(parts);
-    return new StreamingQuery(parts);
-  } catch (error) {
-    await closeParts({ source, pipeline, sinks, checkpoint });
-    throw error;
+  await using opened = new AsyncDisposableStack();
+  const last = opened.use(new AsyncDisposableStack());
+  for (const part of [source, ...Object.values(sinks)].filter((part) => part !== undefined)) {
+    inUse.push(part);
+    opened.defer(() => leave(part, part === source));
   }
+  check();
+  const { outputMode, checkpointLocation } = writing;
+  const pipeline = opened.adopt(new Pipeline(plan, writing), (pipeline) => pipeline.close());
+  if ((source.unreadBytes?.() ?? 0) >= THREAD_BYTES) pipeline.expectRows();
+  // Before anything is written, since it may refuse; the source's id comes with its offsets.
+  const end = hasStart(checkpointLocation) ? null : await startingOffsets(source, reading);
+  const first = end ? { end, sourceId: source.identity } : undefined;
+  const identity = identityOf(plan, outputMode);
+  const checkpoint = await Checkpoint.open(checkpointLocation, identity, source.topic);
+  last.defer(() => checkpoint.close().catch(() => {})); // after the sinks: it lets another query in
+  const cursor = await checkpoint.cursor(first);
+  const entry = await checkpoint.states.read(cursor.batchId - 1);
+  const parts = { source, reading, pipeline, sinks, writing, checkpoint, cursor, entry };
+  await openSinks(parts);
+  return new StreamingQuery(parts, opened.move());
+}
+
+/** Closes what no other query uses, a source not for long; what fails to close is not told. */
+async function leave(part: Source | Sink, isSource: boolean): Promise<void> {
+  inUse.splice(inUse.indexOf(part), 1);
+  if (inUse.includes(part)) return;
+  const closing = Promise.try(() => part.close?.());
+  await (isSource ? unlessStopped(closing, AbortSignal.abort()) : closing).catch(() => {});
 }
 
 /** Prepares the sinks; those beside the result under names of their own, so that no two can share a folder. */

@@ -73,6 +73,33 @@ Deno.test("a start that fails closes source and sinks, and lets the checkpoint g
   await Deno.remove(dir, { recursive: true });
 });
 
+Deno.test("a start that is refused leaves what a running query uses open, and the last one closes it", async () => {
+  const dir = await Deno.makeTempDir();
+  const places = [join(dir, "a"), join(dir, "b")];
+  const [source, sink] = [new Away(), sinkThat(() => Promise.resolve())];
+  const isClosed = () => [source.isClosed, sink.isClosed];
+  const [first, second] = await Promise.all(
+    places.map((checkpointLocation) => start(source, sink, { checkpointLocation })),
+  );
+  for (const checkpointLocation of [...places, ""]) {
+    await rejects(start(source, sink, { checkpointLocation }), /checkpoint/);
+    deepEqual(isClosed(), [false, false]);
+  }
+  await first!.stop();
+  deepEqual(isClosed(), [false, false]);
+  source.addData([ROW]);
+  await second!.processAllAvailable();
+  await second!.stop();
+  deepEqual(isClosed(), [true, true]);
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("a sink that is none is refused in words", async () => {
+  for (const sink of [null, 5, "sink"]) {
+    await rejects(start(new Away(), sink as never, { checkpointLocation: "x" }), /sink/);
+  }
+});
+
 Deno.test("what onProgress throws is told once, with the batch, and the query goes on", async () => {
   for (const onProgress of [() => JSON.parse("{"), () => Promise.reject(new Error("ui broke"))]) {
     const dir = await Deno.makeTempDir();

@@ -70,7 +70,7 @@ export interface Source {
   unreadBytes?(): number;
   /** Offsets that were gone when they were to be read, with `failOnDataLoss: false`. */
   readonly lostOffsets?: number;
-  /** Ends calls that still wait, too. A query closes its source when it ends and when it cannot start. */
+  /** Ends calls that still wait, too. The last query that uses a source closes it when it ends or cannot start. */
   close(): Promise<void>;
 }
 
@@ -96,7 +96,7 @@ export interface Sink {
   open?(queryId: string, start: SinkStart): Promise<void>;
   /** Adds the rows of a batch. A second call with the same id, after a crash, replaces the first. */
   addBatch(batchId: number, rows: DataFrame): Promise<void>;
-  /** Called when the query ends, and when it cannot start, opened or not. */
+  /** Called when the last query that uses it ends, and when that cannot start, opened or not. */
   close?(): Promise<void>;
 }
 

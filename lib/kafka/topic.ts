@@ -138,7 +138,10 @@ export class KafkaTopic {
 
   /** Ends all calls at once, and the connections. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    const why =
+      `Kafka[${this.name}] is closed, as a query closes its source when it ends: open it again ` +
+      "for another query";
+    this.#closing.abort(new DOMException(why, "AbortError"));
     await this.#cluster.disconnect();
   }
 
