@@ -53,6 +53,21 @@ Deno.test("advanceState() closes a window when the watermark reaches its end", (
   }
 });
 
+Deno.test("advanceState() closes windows in the order of time, in whatever order they were opened", () => {
+  const state = newState();
+  for (const opened of [[30, 10], [0], [20]]) {
+    applyStep(state, advance(state, opened.map((start) => group(start))));
+  }
+  for (
+    const [mark, closed] of [[9, []], [10, [0]], [20, [10]], [29, []], [40, [20, 30]]] as const
+  ) {
+    const step = advance(state, [], { mark });
+    deepEqual(starts(step.emitted), closed);
+    applyStep(state, step);
+  }
+  equal(state.size, 0);
+});
+
 Deno.test("advanceState() drops by the watermark before, and closes by the watermark now", () => {
   const kept = advance(newState(), [group(0)], { late: 9, mark: 10 });
   deepEqual(starts(kept.emitted), [0]); // taken, closed and written in one batch
