@@ -33,8 +33,8 @@ export interface SessionOptions {
 
 /** How often a program of a trial runs. */
 export function roundsOf({ slow = [], isShort }: Trial, program: Program, rounds: number): number {
-  if (isShort) return rounds * SHORT_TIMES;
-  return slow.includes(program) ? Math.min(rounds, SLOW_ROUNDS) : rounds;
+  if (slow.includes(program)) return Math.min(rounds, SLOW_ROUNDS);
+  return isShort ? rounds * SHORT_TIMES : rounds;
 }
 
 /** Collects the runs of all trials. */
@@ -106,11 +106,11 @@ export class Session {
     } catch (error) {
       return this.#leave(first![0].title, error);
     }
-    const failed = new Set<Program>(this.#missing);
     const { rounds } = this.#options;
     const steps = turns.flatMap(([trial, topic]) =>
       trial.programs.map((program) => ({ trial, topic, program }))
     );
+    const failed = new Set<typeof steps[number]>();
     const most = Math.max(
       ...steps.map(({ trial, program }) => roundsOf(trial, program, rounds)),
     );
@@ -118,12 +118,13 @@ export class Session {
       for (let round = 1; round <= most; round++) {
         for (const step of steps) {
           const { trial, program } = step;
-          if (failed.has(program) || this.#wants(step, round) <= 0) continue;
+          if (failed.has(step) || this.#missing.has(program)) continue;
+          if (this.#wants(step, round) <= 0) continue;
           try {
             await this.#runOne(trial, program, { topic: step.topic, broker });
           } catch (error) {
             if (this.#options.ours.includes(program.name)) throw error;
-            failed.add(program);
+            failed.add(step);
             this.#results.get(trial.id)?.delete(program.name);
             this.#leave(`${program.name}: ${trial.title}`, error);
           }

@@ -48,7 +48,7 @@ export interface Trial {
   readonly programs: readonly Program[];
   /** Programs that take so long that they run in the first rounds only; the table says in how many. */
   readonly slow?: readonly Program[];
-  /** What trials that are compared with one another have in common: they run in turn. */
+  /** What trials that are compared with one another have in common: they run in turn; none is on Kafka. */
   readonly series?: string;
   /** Its runs take about a second, so there are `SHORT_TIMES` as many. */
   readonly isShort?: boolean;

@@ -28,7 +28,7 @@ export interface State {
   /** Groups, and rows in them. */
   size: number;
   rows: number;
-  /** The first window start, or one before it. */
+  /** The first window start; Infinity if there is none. */
   oldest: number;
 }
 

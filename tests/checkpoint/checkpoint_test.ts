@@ -133,6 +133,18 @@ checkpointTest("open() says that it takes over a lock whose owner is gone", asyn
   match(said[0]!, /Took over .* from process 4194305/);
 });
 
+checkpointTest("a purge that fails has ended: nothing is removed after it", async (dir) => {
+  await using(dir, async (checkpoint) => {
+    for (let id = 0; id < 2_000; id++) Deno.writeTextFileSync(join(dir, "commits", `${id}`), "");
+    await Deno.mkdir(join(dir, "offsets", "3", "foreign"), { recursive: true });
+    const left = checkpoint.purge(1_998).catch(({ message }) => {
+      match(message, /not empty/);
+      return Array.from(Deno.readDirSync(join(dir, "commits")), ({ name }) => name);
+    });
+    deepEqual((await left ?? []).sort(), ["1998", "1999"]);
+  });
+});
+
 checkpointTest("purge() removes the batches before one, and no other file", async (dir) => {
   await using(dir, async (checkpoint) => {
     for (let batchId = 0; batchId < 4; batchId++) {

@@ -109,10 +109,11 @@ export const BENCH = command({
   name: "bench",
   does: "times this project beside its peers on the same bytes and compares their window tables",
   options: {
-    quick: { help: "few rows, one round: a trial of the benchmark, written to .cache/bench" },
+    quick: { help: "few rows, few rounds: a trial of the benchmark, written to .cache/bench" },
     rounds: {
       value: "N",
-      help: "runs of each program, of which medians are shown (default: 5; 1 with --quick)",
+      help:
+        "runs of each program, of which medians are shown; short ones have three times as many (default: 5; 1 with --quick)",
     },
     only: { value: "ID,…", help: "these trials only, written to .cache/bench" },
     long: { help: "measures memory over ten times the rows too; takes tens of GB for a while" },
