@@ -35,14 +35,16 @@ const BY_BATCH = {
 export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): Displayable {
   const isByKey = value === "windows" && runs.some(({ keyed }) => keyed !== undefined);
   const { question, unit, y: axis, note } = BY_BATCH[isByKey ? "groups" : value];
-  const series = runs.map(batchesOf);
+  const batches = runs.map(batchesOf);
+  const step = stepOf(batches);
+  const series = batches.map((all) => drawn(all, step));
   const newest = series.slice(0, value === "watermark" ? 1 : 0).map((batches) =>
     batches.map((b) => ({ ...b, watermark: b.newest, color: GREY, name: "newest event" }))
   );
   const all = [...newest, ...series];
   const ends = all.flatMap((batches) => batches.slice(-1).map((b) => ({ ...b, y: b[value] })));
-  const says = (batches: typeof series) =>
-    batches.flat().map(({ name, watermark, windows, behind }) =>
+  const says = (batches: typeof series[number]) =>
+    batches.map(({ name, watermark, windows, behind }) =>
       value === "watermark"
         ? `${name}: watermark ${at(watermark)}, ${count(behind)} s behind`
         : `${name}: ${count(windows)} open`
@@ -53,7 +55,7 @@ export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): D
     all.filter((b) => b.length === 1)
       .map((b) => Plot.dot(b, { x: "batch", y: value, fill: "color" })),
     endLabels(ends),
-    batchTitles(series, says),
+    batchTitles(series, says, { step }),
   ];
   const height = value === "watermark" ? 300 : 200;
   const y = value === "watermark"
@@ -63,11 +65,11 @@ export function byBatch(runs: readonly Run[], value: "watermark" | "windows"): D
     answers: answersOf(
       runs,
       (_, i) => {
-        const values = series[i]!.map((b) => value === "watermark" ? b.behind : b[value]);
+        const values = batches[i]!.map((b) => value === "watermark" ? b.behind : b[value]);
         return values.every(Number.isNaN) ? `no ${value} yet` : summary(values, unit);
       },
     ),
-    note,
+    note: note + someDrawn(step),
     plots: [{ height, marginLeft: 72, marginRight: 116, x: batchAxis, y, marks }],
   });
 }
@@ -96,34 +98,38 @@ export function arrival(
     return { x1: batch, x2: batch + 1, y1: start, y2, color };
   });
   const closedBefore = new Map(closed.map(({ x1, y2 }) => [x1, y2]));
+  const step = stepOf([batches]);
+  const shades = closed.filter(({ x1 }) => x1 % step === 0)
+    .map((shade) => ({ ...shade, x2: Math.min(shade.x1 + step, closed.at(-1)!.x2) }));
   const isShown = ({ batch }: { batch: number }) => batch < first;
   const late = spread(allLate.filter(isShown));
+  const crosses = late.filter((_, i) => i % Math.ceil(late.length / 1000) === 0);
   const inTime = (events ? points(events) : []).filter(isShown)
     .filter(({ batch, y }) => y >= (closedBefore.get(batch) ?? -Infinity));
   const dots = spread(inTime.filter((_, i) => i % Math.ceil(inTime.length / 1000) === 0));
   const closing = batches.filter(({ watermark }) => watermark >= end);
   const rings = closing.slice(0, first < Infinity ? 1 : 0);
   const last = batches.slice(-1).map((b) => ({ ...b, batch: b.batch + 1 }));
-  const steps = [...batches, ...last].filter((b) => b.watermark >= start);
+  const steps = [...drawn(batches, step), ...last].filter((b) => b.watermark >= start);
   const y = { ...timeAxis([...dots.map((dot) => dot.y), start]), label: "event time (UTC)" };
   const marks = [
-    Plot.rect(closed, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "color", fillOpacity: 0.15 }),
+    Plot.rect(shades, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "color", fillOpacity: 0.15 }),
     Plot.dot(dots, { x: "x", y: "y", r: 1, fill: GREY }),
     Plot.line(steps, { ...stairs, y: "watermark" }),
-    Plot.dot(late, { x: "x", y: "y", symbol: "times", r: 2, strokeWidth: 1 }),
+    Plot.dot(crosses, { x: "x", y: "y", symbol: "times", r: 2, strokeWidth: 1 }),
     Plot.dot(rings, { x: "batch", y: "watermark", r: 6, strokeWidth: 1.5 }),
     endLabels([
       ...last.map((b) => ({ ...b, y: b.newest, name: "newest row" })),
       ...last.map((b) => ({ ...b, y: b.watermark, name: "watermark" })),
     ]),
     batchTitles(
-      [batches],
+      [drawn(batches, step)],
       (all) =>
-        all.flat().map((b) =>
+        all.map((b) =>
           `newest row ${at(b.newest)}, watermark ${at(b.watermark)}; ` +
           `of ${count(b.rows)} rows ${count(b.late)} late`
         ).join(),
-      Infinity,
+      { step, end: Infinity },
     ),
   ];
   const shown = batches.length < run.progress.length ? `, in the first ${first} batches` : "";
@@ -147,7 +153,8 @@ export function arrival(
           : `${count(late.length)} rows came after ${theirs} closed (crosses)`) + shown,
     ),
     note: "Dots: some of the rows in time. Stairs: the watermark. Shaded: closed windows." +
-      ring.join(""),
+      (crosses.length < late.length ? ` Of the crosses ${count(crosses.length)} are drawn.` : "") +
+      someDrawn(step) + ring.join(""),
     plots: [{ height: 380, marginLeft: 72, marginRight: 116, x: batchAxis, y, marks }],
   }, { isStatic: options.isLive ?? false });
 }
@@ -167,21 +174,36 @@ function batchesOf({ watermark: name, position, progress }: Run) {
   });
 }
 
-/** Says what `says` tells of each batch, in all series, over the whole height of a chart. */
+/** Most batches that a chart draws: more are narrower than its pixels, and make a page of many MB. */
+const MOST_DRAWN = 400;
+
+/** Of how many batches one is drawn. */
+function stepOf(series: readonly (readonly unknown[])[]): number {
+  return Math.max(1, Math.ceil(greatest(series.map(({ length }) => length)) / MOST_DRAWN));
+}
+
+/** Returns every so manieth batch, and the last. */
+function drawn<T extends { batch: number }>(batches: readonly T[], step: number): T[] {
+  return batches.filter(({ batch }, i) => batch % step === 0 || i === batches.length - 1);
+}
+
+function someDrawn(step: number): string {
+  return step === 1 ? "" : ` One batch of ${step} is drawn.`;
+}
+
+/** Says what `says` tells of each batch that is drawn, in all series, over the whole height of a chart. */
 function batchTitles<T extends { batch: number }>(
   series: readonly (readonly T[])[],
-  says: (batches: T[][]) => string,
-  end = greatest(series.flat().map(({ batch }) => batch)),
+  says: (batches: T[]) => string,
+  { step, end = greatest(series.flat().map(({ batch }) => batch)) }: { step: number; end?: number },
 ) {
-  const batches = [...new Set(series.flat().map(({ batch }) => batch))].sort((a, b) => a - b);
+  const byBatch = Map.groupBy(series.flat(), ({ batch }) => batch);
+  const batches = [...byBatch.keys()].sort((a, b) => a - b);
   return Plot.rect(batches, {
     ...HIT,
     x1: (batch: number) => batch,
-    x2: (batch: number) => Math.min(batch + 1, end),
-    title: (batch: number) => {
-      const own = series.map((all) => all.filter((b) => b.batch === batch));
-      return `batch ${batch}: ${says(own)}`;
-    },
+    x2: (batch: number) => Math.min(batch + step, end),
+    title: (batch: number) => `batch ${batch}: ${says(byBatch.get(batch)!)}`,
   });
 }
 

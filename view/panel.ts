@@ -24,6 +24,8 @@ export class Panel {
   #began: number | undefined;
   #read = 0;
   #rows: DataFrame | undefined;
+  /** Rows since it was painted: to put each batch's in place at once would take more than the query. */
+  #newRows: DataFrame[] = [];
   #shownAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #shown: Promise<unknown> = Promise.resolve();
@@ -53,8 +55,7 @@ export class Panel {
     this.#began ??= timeOf(progress.timestamp);
     this.#read += progress.numInputRows;
     if (rows && rows.height > 0) {
-      const all = this.#rows ? pl.concat([this.#rows, rows]) : rows;
-      this.#rows = all.unique({ subset: ["window_start", ...this.#keys], keep: "last" });
+      this.#newRows.push(rows);
       rows.getColumn("window_start").toArray().forEach((start) => this.#changed.add(Number(start)));
     }
     const wait = this.#shownAt + 250 - this.#now();
@@ -79,6 +80,10 @@ export class Panel {
     const parts = [progressLine(this.#name, this.#progress, { ...state, rate, unit })];
     // Nothing has just changed once the query has ended, whenever it was painted last.
     if (state.isLast) this.#changed.clear();
+    if (this.#newRows.length > 0) {
+      const all = pl.concat([...this.#rows ? [this.#rows] : [], ...this.#newRows.splice(0)]);
+      this.#rows = all.unique({ subset: ["window_start", ...this.#keys], keep: "last" });
+    }
     if (this.#rows) {
       const windows = windowsOfGroups(this.#rows, this.#keys).sort("window_start");
       parts.push(windowTable(windows, this.#changed));

@@ -6,6 +6,9 @@ import { count, type Displayable } from "./display.ts";
 import { figure, HIT } from "./figure.ts";
 import { position } from "./run.ts";
 
+/** Most boxes of a lane: more are a few pixels wide, and make a page of many MB. */
+const MOST_BOXES = 150;
+
 /** Shows the batches before a stop and after the restart on one line of the rows that they read. */
 export function restartTimeline(
   before: readonly StreamingQueryProgress[],
@@ -17,22 +20,36 @@ export function restartTimeline(
       const [from, to] = [position(sources, "startOffset"), position(sources, "endOffset")];
       const at = timeOf(timestamp);
       const color = i === 0 ? GREY : colorAt(2);
-      return { batchId, at, from, to, x: (from + to) / 2, color, y: lanes[i] };
+      return { batchId, at, from, to, color, y: lanes[i] };
+    })
+  );
+  const together = Math.max(1, ...cells.map(({ length }) => Math.ceil(length / MOST_BOXES)));
+  const boxes = cells.flatMap((lane) =>
+    lane.filter((_, i) => i % together === 0).map((cell, i) => {
+      const last = lane.slice(i * together, (i + 1) * together).at(-1)!;
+      return { ...cell, to: last.to, lastId: last.batchId };
     })
   );
   const most = cells.flat().reduce((end, { to }) => Math.max(end, to), 0);
-  const named = cells.flat().filter(({ from, to }) => to - from >= most / 45); // room for two digits
+  const named = boxes.filter(({ from, to }) => to - from >= most / 45); // room for two digits
   const [stop, next] = [cells[0]!.at(-1), cells[1]![0]];
   const box = { x1: "from", x2: "to", y: "y", fill: "color", stroke: "color", inset: 0.5 };
   const marks = [
-    Plot.barX(cells.flat(), { ...box, fillOpacity: 0.35 }),
-    Plot.text(named, { x: "x", y: "y", text: "batchId", fontSize: 10 }),
+    Plot.barX(boxes, { ...box, fillOpacity: 0.35 }),
+    Plot.text(named, {
+      x: ({ from, to }) => (from + to) / 2,
+      y: "y",
+      text: "batchId",
+      fontSize: 10,
+    }),
     Plot.ruleX(cells[0]!.slice(-1), { x: "to", strokeDasharray: "4,3" }),
-    Plot.barX(cells.flat(), {
+    Plot.barX(boxes, {
       ...box,
       ...HIT,
-      title: ({ batchId, y, from, to }) =>
-        `batch ${batchId}, ${y}: rows ${count(from)} to ${count(to)} (${count(to - from)})`,
+      title: ({ batchId, lastId, y, from, to }) =>
+        `batch ${batchId}${lastId > batchId ? ` to ${lastId}` : ""}, ${y}: rows ${count(from)} to ${
+          count(to)
+        } (${count(to - from)})`,
     }),
   ];
   const x = { label: "rows of the topic, all partitions" };
@@ -50,7 +67,11 @@ export function restartTimeline(
   };
   return figure("Did the restart go on where the stop left off?", {
     answers: [{ name: "restart", color: colorAt(2), says: says() }],
-    note: "A box is a batch, as wide as its rows; wide ones have their id. " +
+    note:
+      `A box is ${
+        together > 1 ? `${together} batches` : "a batch"
+      }, as wide as its rows; wide ones ` +
+      "have their id. " +
       "Boxes one above the other: read twice.",
     plots: [{ height: 130, marginLeft: 124, x, y, marks }],
   });
