@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import "../lib/model/no_telemetry.ts";
 import ort from "onnxruntime-node";
 
 const COLUMNS = 29;

@@ -39,11 +39,13 @@ export function permissionFlags(
   const list = (paths: readonly string[]) => paths.map((path) => listed(path, version)).join(",");
   const packages = join(ROOT, "node_modules");
   const code = [join(ROOT, "lib")]; // threads load it anew
+  const variables = ["ORT_DISABLE_TELEMETRY", ...net.length > 0 ? [KAFKA_VARIABLES] : []];
   return [
     "--no-prompt",
     `--allow-read=${list([...code, packages, ...read])}`,
     ...write.length > 0 ? [`--allow-write=${list(write)}`] : [],
-    ...net.length > 0 ? [`--allow-net=${net.join(",")}`, `--allow-env=${KAFKA_VARIABLES}`] : [],
+    ...net.length > 0 ? [`--allow-net=${net.join(",")}`] : [],
+    `--allow-env=${variables.join(",")}`,
     `--allow-ffi=${list([packages])}`,
     "--allow-sys=cpus,networkInterfaces,hostname", // how Polars finds out which C library there is
   ];

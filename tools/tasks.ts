@@ -125,7 +125,7 @@ export const REPLAY = command({
     rate: { value: "N", default: "50", help: "rows a second of event time" },
   },
   examples: [
-    "replay --from data/transactions_60k.parquet --to log:data/topics --topic transactions",
+    "replay --from data/transactions_60k.parquet --to log:data/topics --topic cards",
   ],
 });
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import "./no_telemetry.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { NumberColumn, ParsedBatch } from "../core/types.ts";
 import type { Scorer, Scores } from "./scorer.ts";

@@ -102,11 +102,33 @@ Deno.test("only the hosts of the bootstrap list can be reached, and only Kafka's
   ok(flags.includes("--allow-net=a.example,localhost,127.0.0.1,[::1]"));
   match(
     flags.find((flag) => flag.startsWith("--allow-env"))!,
-    /^--allow-env=((KAFKA\w*\*?|NAPI_RS_\*|NODE_ENV),?)+$/,
+    /^--allow-env=ORT_DISABLE_TELEMETRY(,(KAFKA\w*\*?|NAPI_RS_\*|NODE_ENV))+$/,
   );
   const args = ["--from", "f.csv", "--to", "log:data/topics", "--topic", "t"];
   const { write, net } = replayAccess(parseCommand(REPLAY, args).values);
   deepEqual([write, net], [[join("data/topics", "t")], []]);
+});
+
+Deno.test("ONNX Runtime notes nothing of a run in the home folder, to send it later", async () => {
+  const { place, topic } = await newPlace();
+  await topic.send(transactions(300, 300));
+  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
+  const home = join(place.dir, "home");
+  await Deno.mkdir(home);
+  const { code, stderr } = await resultOf(
+    new Deno.Command(Deno.execPath(), {
+      args: ["task", "-q", "kpi", ...kpiArgs(topic, place)],
+      env: { HOME: home, DENO_DIR: denoDir, ORT_DISABLE_TELEMETRY: "" },
+      cwd: ROOT,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn(),
+  );
+  deepEqual([code, stderr], [0, ""]);
+  deepEqual(Array.from(Deno.readDirSync(home), ({ name }) => name), []);
+  await Deno.remove(place.dir, { recursive: true });
 });
 
 Deno.test("a thread that may not be loaded is said once, and costs no more than the thread", async () => {

@@ -53,6 +53,20 @@ const WRONG: readonly (readonly [args: string[], code: number, says: RegExp])[] 
   [["--checkpoint", file], 1, /^--checkpoint should be a folder, and ".*file" is a file/],
   [["--checkpoint", join(file, "x")], 1, /^Cannot make the folder ".*file\/x": Not a directory/],
   [
+    ["--sink", `parquet:${join(dir, "new", "checkpoint", "state")}`],
+    1,
+    /^--sink parquet ".*state" is inside --checkpoint/,
+  ],
+  [["--rejected", join(dir, "full")], 1, /^Cannot write to ".*full": it holds "mine"/],
+  [["--alerts", join(dir, "full")], 1, /^Cannot write to ".*full": it holds "mine"/],
+  [["--provisional", join(dir, "full")], 1, /^Cannot write to ".*full": it holds "mine"/],
+  [["--sink", `parquet:${join(dir, "full")}`], 1, /^Cannot write to ".*full": it holds "mine"/],
+  [
+    ["--sink", `jsonl:${join(dir, "full", "mine")}`],
+    1,
+    /^Cannot write to ".*mine": this query did not write/,
+  ],
+  [
     ["--checkpoint", join(dir, "dangling", "x")],
     1,
     /^Cannot make the folder ".*dangling\/x": No such/,
@@ -68,6 +82,8 @@ Deno.test({
   ignore: Deno.build.os === "windows", // it has no such pipes
   async fn() {
     await logTopic(join(dir, "topics")).send(transactions(0, 10));
+    await Deno.mkdir(join(dir, "full"));
+    await Deno.writeTextFile(join(dir, "full", "mine"), "of another");
     for (const name of ["folder", "link", "pipe"]) {
       await logTopic(join(dir, "topics"), name).send(transactions(0, 10));
       await Deno.remove(join(dir, "topics", name, "partition-1.jsonl"));
@@ -87,7 +103,7 @@ Deno.test({
       equal(rest.length, code === 2 ? 2 : 0, err); // after a wrong usage: the usage
     }
     const left = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name).sort();
-    deepEqual(left, ["file", "topics"]);
+    deepEqual(left, ["file", "full", "topics"]);
     const right = await kpi([...good, "--json"]);
     deepEqual([right.code, right.err], [0, ""]);
     const { rows, sink } = JSON.parse(right.out);

@@ -1,4 +1,4 @@
-import { dirname, resolve, sep } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { topicFolder } from "../../lib/topic_log/topic_log.ts";
 import type { KpiPlan } from "./kpi_options.ts";
 
@@ -34,6 +34,7 @@ export function checkPlaces(plan: KpiPlan): void {
     if (typeOf(dirname(path)) === "a folder") continue;
     throw new Error(`There is no folder "${dirname(path)}" for --${name} "${path}": make it first`);
   }
+  checkEmpty(plan);
 }
 
 /** Throws an `Error` for an output that is, or is in, a place where only one may write. */
@@ -59,12 +60,44 @@ function checkApart(
       throw new Error(`${same[0]} and ${name} both name "${path}": give each a place of its own`);
     }
     const around = given.find(([other, folder]) =>
-      /topic|rejected|alerts|provisional|parquet/.test(other) && path.startsWith(folder + sep)
+      /topic|rejected|alerts|provisional|parquet|checkpoint/.test(other) &&
+      path.startsWith(folder + sep) && !(other === "--checkpoint" && /progress|spec/.test(name))
     );
     if (around) {
       throw new Error(`${name} "${path}" is inside ${around[0]}: give each a place of its own`);
     }
   }
+}
+
+/**
+ * Throws an `Error` for an output that holds rows while the checkpoint is new: they are of another query.
+ * The sink would say so too, but only when the checkpoint is made and keeps what was wrong.
+ */
+function checkEmpty(plan: KpiPlan): void {
+  const { checkpoint, sink, rejected, alerts, provisional } = plan;
+  if (checkpoint === undefined || plan.fromSpark !== undefined) return;
+  if (typeOf(join(checkpoint, "metadata")) !== undefined) return;
+  const own = sink.kind === "console" ? undefined : sink.path;
+  for (const output of [own, rejected, alerts, provisional]) {
+    const why = output && ownedBy(output);
+    if (!why) continue;
+    throw new Error(
+      `Cannot write to "${output}": ${why}. Restore its checkpoint to "${checkpoint}", or choose an ` +
+        "output that is empty",
+    );
+  }
+}
+
+/** Says why an output is another's, if it is. */
+function ownedBy(path: string): string | undefined {
+  if (typeOf(path) === "a file") {
+    return Deno.statSync(path).size > 0 ? "this query did not write what is in it" : undefined;
+  }
+  if (typeOf(path) === undefined) return undefined;
+  const names = Array.from(Deno.readDirSync(path), ({ name }) => name);
+  if (names.includes("_query.json")) return `"${join(path, "_query.json")}" names another query`;
+  const found = names.find((name) => !name.startsWith("."));
+  return found && `it holds "${found}", which this query did not write`;
 }
 
 function typeOf(path: string): "a file" | "a folder" | "no plain file" | undefined {
