@@ -13,12 +13,11 @@ export class MemorySink implements Sink {
 
   open(queryId: string): Promise<void> {
     return Promise.try(() => {
-      if (this.#queryId !== queryId) {
-        if (this.#isOpen) {
-          throw new Error("Another query writes to this MemorySink: make a new one");
-        }
-        this.#batches.clear();
+      const isOther = this.#queryId !== queryId;
+      if (isOther && this.#isOpen) {
+        throw new Error("Another query writes to this MemorySink: make a new one");
       }
+      if (isOther) this.#batches.clear();
       this.#queryId = queryId;
       this.#isOpen = true;
     });

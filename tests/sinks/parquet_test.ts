@@ -114,6 +114,21 @@ sinkTest("while batches are written again, a reader sees whole files only", asyn
   ok(reads > 0);
 });
 
+sinkTest(
+  "readParquetFolder() reads a folder of any name, and no file but the batches'",
+  async (parent) => {
+    for (const name of ["plain", "a=b", "x[1]y", "q?z", "s*t", "c{d,e}", "ü, ä"]) {
+      const dir = join(parent, name);
+      await Deno.mkdir(dir, { recursive: true });
+      const sink = new ParquetSink(dir);
+      await sink.open("q", { batchId: 0, isNew: true });
+      for (const batchId of [0, 1, 10, 2]) await sink.addBatch(batchId, rows(batchId));
+      await Deno.writeTextFile(join(dir, ".part-000000003.parquet.tmp"), "half");
+      deepEqual(await valuesIn(dir), [0, 1, 2, 10]);
+    }
+  },
+);
+
 sinkTest("readParquetFolder() says that there is nothing", async (dir) => {
   await Deno.mkdir(dir, { recursive: true });
   await rejects(readParquetFolder(dir), /holds no parquet files: has the query run/);
