@@ -1,4 +1,5 @@
-import { dirname } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { UsageError } from "../tools/command_line.ts";
 import { fillBroker, type OwnBroker } from "./broker.ts";
@@ -114,6 +115,7 @@ export class Session {
     const most = Math.max(
       ...steps.map(({ trial, program }) => roundsOf(trial, program, rounds)),
     );
+    for (const [, { dir }] of turns) await readAll(dir);
     try {
       for (let round = 1; round <= most; round++) {
         for (const step of steps) {
@@ -183,5 +185,15 @@ export class Session {
     const reason = text.trim().split("\n").at(-1)!;
     this.left.push({ name, reason });
     this.#options.progress.say(`Left out: ${name}: ${reason}`);
+  }
+}
+
+/** Reads the files of a folder once, so that no program pays for a cold disk. */
+async function readAll(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = await Deno.open(join(entry.parentPath, entry.name));
+    await file.readable.pipeTo(new WritableStream());
   }
 }
