@@ -23,9 +23,8 @@ export class Panel {
   #progress: StreamingQueryProgress | undefined;
   #began: number | undefined;
   #read = 0;
-  #rows: DataFrame | undefined;
-  /** Rows since it was painted: to put each batch's in place at once would take more than the query. */
-  #newRows: DataFrame[] = [];
+  /** As painted, and of the batches since: to put each one's in place at once would take more than the query. */
+  #rows: DataFrame[] = [];
   #shownAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #shown: Promise<unknown> = Promise.resolve();
@@ -55,7 +54,7 @@ export class Panel {
     this.#began ??= timeOf(progress.timestamp);
     this.#read += progress.numInputRows;
     if (rows && rows.height > 0) {
-      this.#newRows.push(rows);
+      this.#rows.push(rows);
       rows.getColumn("window_start").toArray().forEach((start) => this.#changed.add(Number(start)));
     }
     const wait = this.#shownAt + 250 - this.#now();
@@ -80,12 +79,11 @@ export class Panel {
     const parts = [progressLine(this.#name, this.#progress, { ...state, rate, unit })];
     // Nothing has just changed once the query has ended, whenever it was painted last.
     if (state.isLast) this.#changed.clear();
-    if (this.#newRows.length > 0) {
-      const all = pl.concat([...this.#rows ? [this.#rows] : [], ...this.#newRows.splice(0)]);
-      this.#rows = all.unique({ subset: ["window_start", ...this.#keys], keep: "last" });
-    }
-    if (this.#rows) {
-      const windows = windowsOfGroups(this.#rows, this.#keys).sort("window_start");
+    if (this.#rows.length > 0) {
+      const subset = ["window_start", ...this.#keys];
+      const rows = pl.concat(this.#rows).unique({ subset, keep: "last" });
+      this.#rows = [rows];
+      const windows = windowsOfGroups(rows, this.#keys).sort("window_start");
       parts.push(windowTable(windows, this.#changed));
     }
     const join = (type: keyof Content) => parts.map((part) => part[type]).join("\n");

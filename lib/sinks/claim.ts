@@ -1,6 +1,9 @@
 import { dirname } from "node:path";
 import { readFile, syncFolder, writeFile } from "../files.ts";
 
+/** The file in a folder that names the query whose rows it holds. */
+export const OWNER = "_query.json";
+
 /**
  * Makes `output` a query's own by the file `owner`. Throws if it is another's, if it holds something
  * that nobody owns, or if what earlier batches wrote there is gone.

@@ -2,10 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import pl, { type DataFrame } from "polars";
 import { makeFolder, writeFile } from "../files.ts";
-import { claim } from "./claim.ts";
+import { claim, OWNER } from "./claim.ts";
 import type { OutputMode, Sink, SinkStart } from "../core/types.ts";
-
-const OWNER = "_query.json";
 
 /**
  * Writes the rows of each batch as one parquet file in a folder, named by the batch id: a batch

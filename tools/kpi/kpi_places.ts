@@ -1,4 +1,5 @@
 import { dirname, join, resolve, sep } from "node:path";
+import { OWNER } from "../../lib/sinks/claim.ts";
 import { topicFolder } from "../../lib/topic_log/topic_log.ts";
 import type { KpiPlan } from "./kpi_options.ts";
 
@@ -95,7 +96,7 @@ function ownedBy(path: string): string | undefined {
   }
   if (typeOf(path) === undefined) return undefined;
   const names = Array.from(Deno.readDirSync(path), ({ name }) => name);
-  if (names.includes("_query.json")) return `"${join(path, "_query.json")}" names another query`;
+  if (names.includes(OWNER)) return `"${join(path, OWNER)}" names another query`;
   const found = names.find((name) => !name.startsWith("."));
   return found && `it holds "${found}", which this query did not write`;
 }
